@@ -1,0 +1,49 @@
+#include "base/clock.h"
+
+#include <sys/random.h>
+#include <time.h>
+
+#include <cerrno>
+
+#include "base/check.h"
+
+namespace ssi {
+
+namespace {
+
+Nanos Read(clockid_t id) {
+  timespec now{};
+  SSI_CHECK(::clock_gettime(id, &now) == 0, "clock {}", id);
+  return std::chrono::seconds(now.tv_sec) + Nanos(now.tv_nsec);
+}
+
+}  // namespace
+
+Nanos SystemClock::Monotonic() const { return Read(CLOCK_MONOTONIC); }
+Nanos SystemClock::Boot() const { return Read(CLOCK_BOOTTIME); }
+Nanos SystemClock::Real() const { return Read(CLOCK_REALTIME); }
+
+Status RandomBytes(std::span<std::byte> out) {
+  while (!out.empty()) {
+    ssize_t n = ::getrandom(out.data(), out.size(), 0);
+    if (n < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      return FailErrno(errno, "getrandom");
+    }
+    out = out.subspan(static_cast<std::size_t>(n));
+  }
+  return {};
+}
+
+std::uint64_t RandomId() {
+  std::uint64_t id = 0;
+  while (id == 0) {
+    auto status = RandomBytes(std::as_writable_bytes(std::span(&id, 1)));
+    SSI_CHECK(status.has_value(), "no random numbers");
+  }
+  return id;
+}
+
+}  // namespace ssi

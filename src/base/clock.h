@@ -1,0 +1,40 @@
+// Time and randomness come in through these, so that tests own both.
+#ifndef SSI_BASE_CLOCK_H_
+#define SSI_BASE_CLOCK_H_
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+
+#include "base/result.h"
+
+namespace ssi {
+
+using Nanos = std::chrono::nanoseconds;
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  // CLOCK_MONOTONIC of this process's time namespace.
+  [[nodiscard]] virtual Nanos Monotonic() const = 0;
+  // CLOCK_BOOTTIME: goes on while the machine sleeps.
+  [[nodiscard]] virtual Nanos Boot() const = 0;
+  // CLOCK_REALTIME since the epoch.
+  [[nodiscard]] virtual Nanos Real() const = 0;
+};
+
+class SystemClock final : public Clock {
+ public:
+  [[nodiscard]] Nanos Monotonic() const override;
+  [[nodiscard]] Nanos Boot() const override;
+  [[nodiscard]] Nanos Real() const override;
+};
+
+// Fills `out` from getrandom(2).
+Status RandomBytes(std::span<std::byte> out);
+// A random number that is never 0, for ids. Aborts where getrandom fails.
+std::uint64_t RandomId();
+
+}  // namespace ssi
+
+#endif  // SSI_BASE_CLOCK_H_

@@ -1,0 +1,82 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+
+#include <catch2/catch.hpp>
+
+#include "base/files.h"
+#include "base/loop.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "base/unix_socket.h"
+
+namespace ssi {
+namespace {
+
+TEST_CASE("UniqueFd closes once and moves", "[base]") {
+  auto fd = MakeMemFd("test");
+  REQUIRE(fd);
+  int number = fd->get();
+  UniqueFd moved = std::move(*fd);
+  CHECK_FALSE(fd->valid());
+  CHECK(::fcntl(number, F_GETFD) == FD_CLOEXEC);
+  moved.Reset();
+  CHECK(::fcntl(number, F_GETFD) == -1);
+}
+
+TEST_CASE("sizes are read and written for people", "[base]") {
+  CHECK(ParseSize("512") == 512U);
+  CHECK(ParseSize("2k") == 2048U);
+  CHECK(ParseSize("1G") == 1U << 30);
+  CHECK_FALSE(ParseSize(""));
+  CHECK_FALSE(ParseSize("K"));
+  CHECK_FALSE(ParseSize("12x"));
+  CHECK_FALSE(ParseSize("99999999999999999999"));
+  CHECK_FALSE(ParseSize("17179869184G"));  // 2^64: does not fit
+  CHECK(FormatSize(1536) == "1.5 KiB");
+}
+
+TEST_CASE("a failed system call says what the caller can do", "[base]") {
+  CHECK(SystemError(ESRCH, "x").code == ErrorCode::kGone);
+  CHECK(SystemError(EPERM, "x").code == ErrorCode::kDenied);
+  CHECK(SystemError(EIO, "x").message == "x: Input/output error");
+  CHECK(ErrnoName(EINVAL) == "EINVAL");
+}
+
+TEST_CASE("descriptors travel over a socket", "[base]") {
+  auto pair = MakeSocketPair(SOCK_SEQPACKET);
+  REQUIRE(pair);
+  auto file = MakeMemFd("sent");
+  REQUIRE(file);
+  REQUIRE(::ftruncate(file->get(), 77) == 0);
+  std::array<std::byte, 3> data{};
+  std::array fds{file->get()};
+  REQUIRE(SendWithFds(pair->first.get(), data, fds));
+  auto got = ReceiveWithFds(pair->second.get(), 100);
+  REQUIRE(got);
+  CHECK(got->data.size() == 3);
+  REQUIRE(got->fds.size() == 1);
+  CHECK(::lseek(got->fds[0].get(), 0, SEEK_END) == 77);
+}
+
+TEST_CASE("a read watch fires for data and may end itself", "[base]") {
+  Loop loop;
+  auto pair = MakeSocketPair(SOCK_STREAM);
+  REQUIRE(pair);
+  int fired = 0;
+  std::unique_ptr<ReadWatch> watch;
+  watch = std::make_unique<ReadWatch>(loop, pair->first.get(), [&] {
+    char byte = 0;
+    REQUIRE(::read(pair->first.get(), &byte, 1) == 1);
+    if (++fired == 2) {
+      watch.reset();
+    }
+  });
+  REQUIRE(::write(pair->second.get(), "abc", 3) == 3);
+  loop.run();
+  CHECK(fired == 2);
+}
+
+}  // namespace
+}  // namespace ssi
