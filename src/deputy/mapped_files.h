@@ -1,0 +1,53 @@
+#ifndef SSI_DEPUTY_MAPPED_FILES_H_
+#define SSI_DEPUTY_MAPPED_FILES_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "process/image.h"
+#include "process/vmas.h"
+
+namespace ssi {
+
+// The home files that a process maps privately, each kept open so that it can
+// be mapped again when the process comes home, whatever its name is by then.
+//
+// Owner:   the deputy of the process.
+// Threads: the loop's.
+class MappedFiles {
+ public:
+  // The file of a private mapping. Opens it by its path at its first sight and
+  // checks that it is the same inode. kGone where that cannot be done (deleted,
+  // replaced, not readable): such a mapping is kept in the stand-in.
+  Result<std::uint32_t> Find(const Vma& vma);
+  // A file that the process mapped while it was away; takes the descriptor.
+  Result<std::uint32_t> Add(UniqueFd fd, const std::string& path);
+  // A mapping that stays in the stand-in: a file of which only the id matters.
+  std::uint32_t AddKept(const Vma& vma);
+
+  [[nodiscard]] const MappedFile* Get(std::uint32_t id) const;
+  // -1 for a kept one.
+  [[nodiscard]] int fd(std::uint32_t id) const;
+
+ private:
+  struct Entry {
+    MappedFile file;
+    UniqueFd fd;
+  };
+  // Device and inode as /proc/PID/maps shows them, and the path: on stacked
+  // file systems the numbers alone are not unique.
+  using Identity =
+      std::tuple<std::uint32_t, std::uint32_t, std::uint64_t, std::string>;
+
+  std::map<Identity, std::uint32_t> by_identity_;
+  std::map<std::uint32_t, Entry> entries_;
+  std::uint32_t next_id_ = 1;
+};
+
+}  // namespace ssi
+
+#endif  // SSI_DEPUTY_MAPPED_FILES_H_

@@ -1,0 +1,103 @@
+#include "process/agent_window.h"
+
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/check.h"
+
+extern "C" {
+// agent_code.S
+extern const std::byte ssi_agent_code[];      // NOLINT: assembler names
+extern const std::byte ssi_agent_code_end[];  // NOLINT
+}
+
+namespace ssi {
+
+namespace {
+
+// Shared futexes: the window is one file mapped by two processes.
+long Futex(std::atomic<std::uint32_t>& word, int operation,
+           std::uint32_t value, const timespec* limit) {
+  return ::syscall(SYS_futex, &word, operation, value, limit, nullptr, 0);
+}
+
+}  // namespace
+
+std::span<const std::byte> AgentCode() {
+  return {static_cast<const std::byte*>(ssi_agent_code),
+          static_cast<std::size_t>(ssi_agent_code_end - ssi_agent_code)};
+}
+
+Result<AgentWindow> AgentWindow::Map(const UniqueFd& memory,
+                                     RemoteAddr remote) {
+  void* base = ::mmap(nullptr, kWindowSize, PROT_READ | PROT_WRITE, MAP_SHARED,
+                      memory.get(), 0);
+  if (base == MAP_FAILED) {
+    return FailErrno(errno, "map an agent's window");
+  }
+  return AgentWindow(static_cast<std::byte*>(base), remote);
+}
+
+AgentWindow::AgentWindow(AgentWindow&& other) noexcept
+    : base_(std::exchange(other.base_, nullptr)),
+      remote_(other.remote_),
+      job_(other.job_) {}
+
+AgentWindow& AgentWindow::operator=(AgentWindow&& other) noexcept {
+  std::swap(base_, other.base_);
+  std::swap(remote_, other.remote_);
+  std::swap(job_, other.job_);
+  return *this;
+}
+
+AgentWindow::~AgentWindow() {
+  if (base_ != nullptr) {
+    ::munmap(base_, kWindowSize);
+  }
+}
+
+void AgentWindow::Post(std::size_t count) {
+  SSI_CHECK(Done(), "one job at a time");
+  SSI_CHECK(count <= kMaxBatch, "{} calls", count);
+  head()->count = static_cast<std::uint32_t>(count);
+  head()->posted.store(++job_, std::memory_order_seq_cst);
+  Futex(head()->posted, FUTEX_WAKE, 1, nullptr);
+}
+
+bool AgentWindow::Done() const {
+  return head()->done.load(std::memory_order_acquire) == job_;
+}
+
+bool AgentWindow::WaitDone(std::chrono::nanoseconds limit) {
+  std::uint32_t before = job_ - 1;
+  head()->armed.store(static_cast<std::uint32_t>(Armed::kLoop),
+                      std::memory_order_seq_cst);
+  if (!Done()) {
+    timespec wait{limit.count() / 1'000'000'000, limit.count() % 1'000'000'000};
+    Futex(head()->done, FUTEX_WAIT, before, &wait);
+  }
+  head()->armed.store(static_cast<std::uint32_t>(Armed::kNobody),
+                      std::memory_order_seq_cst);
+  return Done();
+}
+
+bool AgentWindow::ArmWaiter() {
+  head()->armed.store(static_cast<std::uint32_t>(Armed::kWaiter),
+                      std::memory_order_seq_cst);
+  if (!Done()) {
+    return true;
+  }
+  // Done in between: whether the agent saw the arming or not, the caller takes
+  // the result now; a wake-up too many does no harm.
+  head()->armed.store(static_cast<std::uint32_t>(Armed::kNobody),
+                      std::memory_order_seq_cst);
+  return false;
+}
+
+}  // namespace ssi

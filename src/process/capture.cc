@@ -1,0 +1,267 @@
+#include "process/capture.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "base/files.h"
+#include "process/memory.h"
+
+// Newer than Debian 12's headers (uapi/linux/prctl.h, membarrier.h).
+#ifndef PR_GET_MDWE
+#define PR_GET_MDWE 66  // NOLINT: the kernel's name
+#endif
+
+namespace ssi {
+
+namespace {
+
+constexpr std::uint64_t kMembarrierGetRegistrations = 1U << 9;  // Linux 6.3
+constexpr std::size_t kSigsetSize = 8;
+
+// struct rseq (uapi/linux/rseq.h): rseq_cs is at 8.
+constexpr std::uint64_t kRseqCsOffset = 8;
+struct RseqCriticalSection {
+  std::uint32_t version;
+  std::uint32_t flags;
+  std::uint64_t start_ip;
+  std::uint64_t post_commit_offset;
+  std::uint64_t abort_ip;
+};
+static_assert(sizeof(RseqCriticalSection) == 32);
+
+Status AbortCriticalSection(const Tracee& tracee, ThreadImage& thread) {
+  RemoteAddr pointer = RemoteAddr{thread.rseq.area + kRseqCsOffset};
+  SSI_ASSIGN(auto section_at, ReadObject<std::uint64_t>(tracee.pid(), pointer));
+  if (section_at == 0) {
+    return {};
+  }
+  auto section =
+      ReadObject<RseqCriticalSection>(tracee.pid(), RemoteAddr{section_at});
+  if (!section) {
+    return {};  // the kernel would kill it with SIGSEGV; that is its own affair
+  }
+  if (Raw(thread.registers.ip()) - section->start_ip <
+      section->post_commit_offset) {
+    thread.registers.set_ip(RemoteAddr{section->abort_ip});
+    SSI_TRY(tracee.SetRegisters(thread.registers));
+  }
+  return WriteObject<std::uint64_t>(tracee.pid(), pointer, 0);
+}
+
+Status CaptureRseq(const Tracee& tracee, ThreadImage& thread) {
+  auto rseq = tracee.GetRseq();
+  if (!rseq && rseq.error().code == ErrorCode::kUnsupported) {
+    return {};
+  }
+  if (!rseq) {
+    return std::unexpected(rseq.error());
+  }
+  thread.rseq = *rseq;
+  return thread.rseq.area == 0 ? Status()
+                               : AbortCriticalSection(tracee, thread);
+}
+
+Status CaptureRobustList(HostPid pid, ThreadImage& thread) {
+  std::uint64_t head = 0;
+  std::uint64_t size = 0;
+  if (::syscall(SYS_get_robust_list, Raw(pid), &head, &size) != 0) {
+    return FailErrno(errno, "get_robust_list of {}", Raw(pid));
+  }
+  thread.robust_list = head;
+  thread.robust_list_size = size;
+  return {};
+}
+
+// The fields of /proc/PID/stat behind the name, which may contain anything but
+// is in the last parentheses. Element 0 is field 3 of proc(5).
+std::vector<std::string_view> StatFields(std::string_view text) {
+  std::vector<std::string_view> fields;
+  text.remove_prefix(std::min(text.rfind(')') + 2, text.size()));
+  while (!text.empty()) {
+    auto end = std::min(text.find_first_of(" \n"), text.size());
+    fields.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return fields;
+}
+
+Status ParseLayout(std::string_view stat, MemoryLayout& layout) {
+  auto fields = StatFields(stat);
+  constexpr std::size_t kFirst = 3;
+  struct Field {
+    std::size_t number;  // as in proc(5)
+    std::uint64_t MemoryLayout::*member;
+  };
+  static constexpr std::array kFields = {
+      Field{26, &MemoryLayout::start_code},
+      Field{27, &MemoryLayout::end_code},
+      Field{28, &MemoryLayout::start_stack},
+      Field{45, &MemoryLayout::start_data},
+      Field{46, &MemoryLayout::end_data},
+      Field{47, &MemoryLayout::start_brk},
+      Field{48, &MemoryLayout::arg_start},
+      Field{49, &MemoryLayout::arg_end},
+      Field{50, &MemoryLayout::env_start},
+      Field{51, &MemoryLayout::env_end}};
+  for (const auto& field : kFields) {
+    auto value = fields.size() > field.number - kFirst
+                     ? ParseNumber<std::uint64_t>(fields[field.number - kFirst])
+                     : std::nullopt;
+    if (!value) {
+      return Fail(ErrorCode::kUnsupported, "/proc/PID/stat has no field {}",
+                  field.number);
+    }
+    layout.*field.member = *value;
+  }
+  return {};
+}
+
+Status CaptureLimits(HostPid pid, ProcessImage& image) {
+  for (std::size_t i = 0; i < kLimitCount; ++i) {
+    rlimit limit{};
+    if (::prlimit(Raw(pid), static_cast<__rlimit_resource>(i), nullptr,
+                  &limit) != 0) {
+      return FailErrno(errno, "limits of {}", Raw(pid));
+    }
+    image.limits[i] = {limit.rlim_cur, limit.rlim_max};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ThreadImage> CaptureThread(const Tracee& tracee, HomePid tid) {
+  ThreadImage thread;
+  thread.tid = tid;
+  SSI_ASSIGN(thread.registers, tracee.GetRegisters());
+  SSI_ASSIGN(thread.extended_state, tracee.GetExtendedState());
+  SSI_ASSIGN(thread.signal_mask, tracee.GetSignalMask());
+  SSI_TRY(CaptureRseq(tracee, thread));
+  SSI_TRY(CaptureRobustList(tracee.pid(), thread));
+  return thread;
+}
+
+Status CaptureFromProc(HostPid pid, ProcessImage& image) {
+  std::string base = fmt::format("/proc/{}/", Raw(pid));
+  SSI_ASSIGN(std::string stat, ReadFile(base + "stat"));
+  SSI_TRY(ParseLayout(stat, image.layout));
+  SSI_ASSIGN(std::string auxv, ReadFile(base + "auxv"));
+  auto bytes = std::as_bytes(std::span(auxv));
+  image.layout.auxv.assign(bytes.begin(), bytes.end());
+  SSI_ASSIGN(std::string status, ReadFile(base + "status"));
+  constexpr std::string_view kNoNewPrivs = "NoNewPrivs:\t";
+  if (auto at = status.find(kNoNewPrivs); at != std::string::npos) {
+    image.states.no_new_privs = status[at + kNoNewPrivs.size()] - '0';
+  }
+  SSI_ASSIGN(std::string name, ReadFile(base + "comm"));
+  if (!image.threads.empty() && !name.empty()) {
+    image.threads[0].name = name.substr(0, name.size() - 1);
+  }
+  return CaptureLimits(pid, image);
+}
+
+Status CaptureByCalls(CallRunner& runner, ProcessImage& image) {
+  SSI_TRY(CaptureMovingParts(runner, image));
+  constexpr std::uint64_t kSlot = sizeof(KernelSigaction);
+  std::vector<AgentCall> calls;
+  for (std::uint64_t i = 0; i < kSignalCount; ++i) {
+    calls.push_back({SYS_rt_sigaction,
+                     {i + 1, 0, Raw(runner.space()) + i * kSlot, kSigsetSize},
+                     0});
+  }
+  std::uint64_t tid_slot = kSignalCount * kSlot;
+  std::uint64_t tsc_slot = tid_slot + 8;
+  calls.push_back(
+      {SYS_prctl, {PR_GET_TID_ADDRESS, Raw(runner.space()) + tid_slot}, 0});
+  calls.push_back(
+      {SYS_prctl, {PR_GET_TSC, Raw(runner.space()) + tsc_slot}, 0});
+  struct State {
+    std::uint64_t number;
+    CallArgs args;
+    std::int64_t ProcessStates::*member;
+  };
+  const std::array states = {
+      State{SYS_personality, {0xffffffff}, &ProcessStates::personality},
+      State{SYS_prctl, {PR_GET_DUMPABLE}, &ProcessStates::dumpable},
+      State{SYS_prctl, {PR_GET_THP_DISABLE}, &ProcessStates::thp_disable},
+      State{SYS_prctl, {PR_GET_TIMERSLACK}, &ProcessStates::timer_slack},
+      State{SYS_prctl, {PR_GET_MDWE}, &ProcessStates::mdwe},
+      State{SYS_membarrier,
+            {kMembarrierGetRegistrations},
+            &ProcessStates::membarrier}};
+  std::size_t first_state = calls.size();
+  for (const auto& state : states) {
+    calls.push_back({state.number, state.args, 0});
+  }
+  SSI_TRY(runner.Run(calls));
+  for (std::size_t i = 0; i < kSignalCount; ++i) {
+    SSI_TRY(runner.Get(i * kSlot, std::as_writable_bytes(
+                                      std::span(&image.actions[i], 1))));
+  }
+  SSI_TRY(runner.Get(tid_slot,
+                     std::as_writable_bytes(
+                         std::span(&image.threads[0].clear_child_tid, 1))));
+  if (calls[kSignalCount + 1].result == 0) {
+    std::int32_t tsc = 0;
+    SSI_TRY(runner.Get(tsc_slot, std::as_writable_bytes(std::span(&tsc, 1))));
+    image.states.tsc_mode = tsc;
+  }
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    std::int64_t result = calls[first_state + i].result;
+    image.states.*states[i].member = result < 0 ? -1 : result;
+  }
+  return {};
+}
+
+Status CaptureMovingParts(CallRunner& runner, ProcessImage& image) {
+  std::array<AgentCall, 2> calls = {
+      AgentCall{SYS_brk, {0}, 0},
+      AgentCall{SYS_sigaltstack, {0, Raw(runner.space())}, 0}};
+  SSI_TRY(runner.Run(calls));
+  image.layout.brk = static_cast<std::uint64_t>(calls[0].result);
+  if (calls[1].result != 0) {
+    return FailErrno(static_cast<int>(-calls[1].result), "sigaltstack");
+  }
+  KernelStack stack;
+  SSI_TRY(runner.Get(0, std::as_writable_bytes(std::span(&stack, 1))));
+  // SS_ONSTACK is computed from the stack pointer, never set.
+  constexpr std::uint32_t kOnStack = 1;
+  stack.flags &= ~kOnStack;
+  image.threads[0].alternate_stack = stack;
+  return {};
+}
+
+Status UnregisterUserMemory(CallRunner& runner, const ThreadImage& thread) {
+  CallBatch batch(runner);
+  if (thread.rseq.area != 0) {
+    batch.Add("rseq unregister", SYS_rseq,
+              {thread.rseq.area, thread.rseq.size, kRseqFlagUnregister,
+               thread.rseq.signature});
+  }
+  if (thread.robust_list != 0) {
+    batch.Add("set_robust_list", SYS_set_robust_list,
+              {0, thread.robust_list_size});
+  }
+  return batch.Flush();
+}
+
+Status RegisterUserMemory(CallRunner& runner, const ThreadImage& thread) {
+  CallBatch batch(runner);
+  if (thread.rseq.area != 0) {
+    batch.Add("rseq", SYS_rseq,
+              {thread.rseq.area, thread.rseq.size, 0, thread.rseq.signature});
+  }
+  if (thread.robust_list != 0) {
+    batch.Add("set_robust_list", SYS_set_robust_list,
+              {thread.robust_list, thread.robust_list_size});
+  }
+  return batch.Flush();
+}
+
+}  // namespace ssi

@@ -1,0 +1,66 @@
+#ifndef SSI_PROCESS_PAGE_READER_H_
+#define SSI_PROCESS_PAGE_READER_H_
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "process/memory.h"
+#include "process/vmas.h"
+
+namespace ssi {
+
+// Pieces of memory and their contents, one after the other.
+struct PageBatch {
+  std::vector<MemoryRun> runs;
+  std::span<const std::byte> data;  // valid until the next call of Next
+};
+
+// Reads the pages that must travel, in batches, and leaves out those that are
+// all zero: the other side has zeros there already.
+//
+// Threads: any one; the process must stay stopped (or parked in its agent).
+class PageReader {
+ public:
+  // Batches of 1 MiB: process_vm_readv is fastest at 256 KiB to 1 MiB, and the
+  // channel's overhead is spread over more (design, section 5).
+  static constexpr std::size_t kBatchSize = std::size_t{1} << 20;
+
+  // `unreadable`: areas without PROT_READ, whose pages come through
+  // /proc/PID/mem.
+  PageReader(HostPid pid, std::vector<MemoryRun> contents,
+             std::vector<MemoryRun> unreadable);
+  // The next batch; nothing at the end.
+  Result<std::optional<PageBatch>> Next();
+  [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
+
+ private:
+  // Takes runs of `pending` up to kBatchSize into wanted_.
+  void Gather(std::vector<MemoryRun>& pending, std::size_t& at);
+  void DropZeroPages();
+
+  HostPid pid_;
+  std::vector<MemoryRun> readable_;
+  std::vector<MemoryRun> unreadable_;
+  std::size_t next_readable_ = 0;
+  std::size_t next_unreadable_ = 0;
+  std::vector<std::byte> buffer_;
+  std::vector<MemoryRun> wanted_;
+  std::vector<MemoryRun> kept_;
+  std::size_t kept_bytes_ = 0;
+  std::uint64_t bytes_read_ = 0;
+};
+
+// Of `contents`, the parts that lie in areas without PROT_READ.
+std::vector<MemoryRun> UnreadableParts(const std::vector<Vma>& vmas,
+                                       const std::vector<MemoryRun>& contents);
+
+// True where all of it is zero.
+bool IsZero(std::span<const std::byte> data);
+
+}  // namespace ssi
+
+#endif  // SSI_PROCESS_PAGE_READER_H_

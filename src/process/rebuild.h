@@ -1,0 +1,55 @@
+// Making a process from an image, by calls that it executes itself: in the
+// empty sandbox of another node, or in the stand-in at home.
+#ifndef SSI_PROCESS_REBUILD_H_
+#define SSI_PROCESS_REBUILD_H_
+
+#include <array>
+#include <functional>
+#include <vector>
+
+#include "base/result.h"
+#include "process/call_runner.h"
+#include "process/image.h"
+#include "process/tracee.h"
+
+namespace ssi {
+
+// Tells the descriptor number, in the process under construction, of a mapped
+// file. The caller makes it and closes it after MapAreas.
+using FileNumber = std::function<Result<int>(std::uint32_t file_id)>;
+
+// Moves the kernel's own pages ([vvar], [vdso]) from where `now` has them to
+// where the image has them.
+Status MoveVdso(CallRunner& runner, const std::vector<Vma>& now,
+                const ProcessImage& image);
+
+// Maps every area but vdso, vvar and kept ones, writable where contents will
+// follow (`contents`: the runs that will be written, in order of address).
+Status MapAreas(CallRunner& runner, const ProcessImage& image,
+                const std::vector<MemoryRun>& contents,
+                const FileNumber& file_number);
+
+// After the contents: final protections, advice, locks, guard pages; brk and
+// the layout that /proc shows; seals last.
+Status FinishAreas(CallRunner& runner, const ProcessImage& image,
+                   const std::vector<MemoryRun>& contents);
+
+// Signal actions, alternate stack, tid address, robust list, rseq, name and
+// prctl states. Only those actions are set that differ from `current`: setting
+// an action to what it is already can discard a pending signal.
+using SignalActions = std::array<KernelSigaction, kSignalCount>;
+Status RestoreStates(CallRunner& runner, const ProcessImage& image,
+                     const SignalActions& current);
+
+// Registers, extended state and mask of a stopped process. It may then run.
+Status RestoreThread(const Tracee& tracee, const ThreadImage& thread);
+
+// The ranges of `vmas` that a rebuilt process does not have: everything but
+// the kernel's pages and `keep` (in order of address), as ranges to unmap.
+std::vector<MemoryRun> RangesToUnmap(const std::vector<Vma>& vmas,
+                                     const std::vector<MemoryRun>& keep);
+Status UnmapRanges(CallRunner& runner, const std::vector<MemoryRun>& ranges);
+
+}  // namespace ssi
+
+#endif  // SSI_PROCESS_REBUILD_H_

@@ -1,0 +1,88 @@
+#ifndef SSI_PROCESS_REGISTERS_H_
+#define SSI_PROCESS_REGISTERS_H_
+
+#include <sys/user.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace ssi {
+
+// The six arguments of a system call, in the kernel's order.
+using CallArgs = std::array<std::uint64_t, 6>;
+
+// The general registers of a stopped thread, by what they mean to a system
+// call. Only this class knows orig_rax.
+//
+// A thread that was stopped while it was in a system call shows that call's
+// number, and in result() one of the restart codes of kernel.h or a result.
+// When such a thread runs on from a stop inside the kernel's signal path (an
+// interrupt or a signal stop, not a seccomp stop), the kernel itself restarts
+// the call or makes it EINTR, exactly as it would have without us
+// (arch/x86/kernel/signal.c, arch_do_signal_or_restart).
+class Registers {
+ public:
+  Registers() = default;
+  explicit Registers(const user_regs_struct& raw) : raw_(raw) {}
+
+  [[nodiscard]] bool InCall() const {
+    return static_cast<std::int64_t>(raw_.orig_rax) >= 0;
+  }
+  // Of the call it is in, or was stopped at the entry of.
+  [[nodiscard]] std::uint64_t call_number() const { return raw_.orig_rax; }
+  [[nodiscard]] CallArgs args() const {
+    return {raw_.rdi, raw_.rsi, raw_.rdx, raw_.r10, raw_.r8, raw_.r9};
+  }
+  [[nodiscard]] std::int64_t result() const {
+    return static_cast<std::int64_t>(raw_.rax);
+  }
+  [[nodiscard]] RemoteAddr ip() const { return RemoteAddr{raw_.rip}; }
+  [[nodiscard]] RemoteAddr sp() const { return RemoteAddr{raw_.rsp}; }
+  void set_ip(RemoteAddr address) { raw_.rip = Raw(address); }
+
+  // Makes the thread, which is at the instruction after `syscall`, execute
+  // that call again, as if it had not begun it.
+  void RewindCall(std::uint64_t number) {
+    raw_.rax = number;
+    raw_.rip -= 2;  // the length of `syscall`, 0f 05
+    raw_.orig_rax = kNoCall;
+  }
+  // At a seccomp or syscall-entry stop: the kernel skips the call and the
+  // thread sees `result`.
+  void SkipCall(std::int64_t result) {
+    raw_.orig_rax = kNoCall;
+    raw_.rax = static_cast<std::uint64_t>(result);
+  }
+  // At a signal-path stop: the interrupted call is over and gave `result`.
+  void FinishCall(std::int64_t result) { SkipCall(result); }
+  // As if a call had been interrupted just now with restart code `code`.
+  void SetInterrupted(std::uint64_t number, std::int64_t code) {
+    raw_.orig_rax = number;
+    raw_.rax = static_cast<std::uint64_t>(code);
+  }
+
+  // Registers for executing `number(args)` at a `syscall` instruction.
+  [[nodiscard]] Registers ForCall(RemoteAddr syscall_instruction,
+                                  std::uint64_t number,
+                                  const CallArgs& args) const;
+  // Registers for jumping to `entry` with rbx = `argument`, no stack and no
+  // call under way.
+  [[nodiscard]] Registers ForJump(RemoteAddr entry, RemoteAddr argument) const;
+
+  [[nodiscard]] const user_regs_struct& raw() const { return raw_; }
+  [[nodiscard]] std::span<const std::byte> Bytes() const {
+    return std::as_bytes(std::span(&raw_, 1));
+  }
+
+ private:
+  static constexpr std::uint64_t kNoCall = ~std::uint64_t{0};
+  user_regs_struct raw_{};
+};
+
+}  // namespace ssi
+
+#endif  // SSI_PROCESS_REGISTERS_H_

@@ -1,0 +1,322 @@
+#include "remote/body.h"
+
+#include <linux/seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "process/agent_site.h"
+#include "process/call_runner.h"
+#include "process/capture.h"
+#include "process/page_reader.h"
+#include "process/page_scan.h"
+#include "remote/sandbox_protocol.h"
+
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)  // NOLINT: 5.19
+#endif
+
+namespace ssi {
+
+namespace {
+
+constexpr unsigned long kAwayOptions = PTRACE_O_EXITKILL |
+                                       PTRACE_O_TRACESYSGOOD |
+                                       PTRACE_O_TRACESECCOMP;
+
+// Where our own pages and, while it is built, the window can be: clear of
+// everything in the image.
+Result<RemoteAddr> PlaceForAgent(const ProcessImage& image) {
+  std::vector<Vma> vmas;
+  for (const auto& area : image.areas) {
+    vmas.push_back(area.vma);
+  }
+  auto at = FindFree(vmas, kAgentSiteSize, kSiteFrom, kSiteLimit);
+  if (!at) {
+    return Fail(ErrorCode::kUnsupported, "no room for our page");
+  }
+  return RemoteAddr{*at};
+}
+
+// The offset of the first `syscall` in the agent's code.
+std::uint64_t SyscallOffset() {
+  auto code = AgentCode();
+  constexpr std::array kSyscall = {std::byte{0x0f}, std::byte{0x05}};
+  auto at = std::search(code.begin(), code.end(), kSyscall.begin(),
+                        kSyscall.end());
+  return static_cast<std::uint64_t>(at - code.begin());
+}
+
+}  // namespace
+
+Result<Body> Body::Build(Sandbox& sandbox, const CapturedProcess& incoming,
+                         const LocalFile& local_file) {
+  SSI_ASSIGN(RemoteAddr code, PlaceForAgent(incoming.image));
+  SSI_ASSIGN(auto made, sandbox.Spawn(incoming.image.pid, code));
+  Body body(Tracee(made.pid), std::move(made.pid_fd), code);
+  SSI_TRY(body.tracee_.Seize(kAwayOptions));
+  body.window_.push_back(std::move(made.window));
+  body.incoming_ = incoming;
+  SSI_TRY(body.MapContents(local_file, made.file_socket));
+  return body;
+}
+
+Result<int> Body::TakeFile(CallRunner& runner, const UniqueFd& file_socket,
+                           const UniqueFd& file) {
+  SSI_TRY(SendFile(file_socket, file));
+  // In the space of the runner: msghdr, iovec, a byte, the control message.
+  struct Receive {
+    msghdr message;
+    iovec vector;
+    alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int))> control;
+    std::array<std::byte, 8> data;
+  } receive{};
+  std::uint64_t at = Raw(runner.space());
+  auto pointer = [at](std::size_t offset) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): an address over there
+    return reinterpret_cast<void*>(at + offset);
+  };
+  receive.vector = {pointer(offsetof(Receive, data)), 1};
+  receive.message.msg_iov =
+      static_cast<iovec*>(pointer(offsetof(Receive, vector)));
+  receive.message.msg_iovlen = 1;
+  receive.message.msg_control = pointer(offsetof(Receive, control));
+  receive.message.msg_controllen = receive.control.size();
+  SSI_TRY(runner.Put(0, std::as_bytes(std::span(&receive, 1))));
+  std::array<AgentCall, 1> call = {
+      AgentCall{SYS_recvmsg, {kFileSocket, at, 0}, 0}};
+  SSI_TRY(runner.Run(call));
+  if (call[0].result != 1) {
+    return FailErrno(static_cast<int>(-call[0].result), "receive a file");
+  }
+  SSI_TRY(runner.Get(0, std::as_writable_bytes(std::span(&receive, 1))));
+  int number = -1;
+  std::memcpy(&number, receive.control.data() + CMSG_LEN(0), sizeof number);
+  return number;
+}
+
+Status Body::MapContents(const LocalFile& local_file,
+                         const UniqueFd& file_socket) {
+  AgentRunner runner(tracee_, window_[0]);
+  SSI_ASSIGN(auto now, ReadVmas(pid()));
+  // Its own leftovers: the program of init, its stack.
+  std::vector<MemoryRun> keep = {{Raw(own_page_), kAgentSiteSize}};
+  SSI_TRY(UnmapRanges(runner, RangesToUnmap(now, keep)));
+  SSI_TRY(MoveVdso(runner, now, incoming_.image));
+  std::map<std::uint32_t, int> numbers;
+  auto number_of = [&](std::uint32_t id) -> Result<int> {
+    if (auto known = numbers.find(id); known != numbers.end()) {
+      return known->second;
+    }
+    SSI_ASSIGN(const UniqueFd* file, local_file(id));
+    SSI_ASSIGN(int number, TakeFile(runner, file_socket, *file));
+    return numbers[id] = number;
+  };
+  SSI_TRY(
+      MapAreas(runner, incoming_.image, incoming_.contents, number_of));
+  return LearnFiles();
+}
+
+Status Body::LearnFiles() {
+  for (const auto& area : incoming_.image.areas) {
+    if (area.file != 0) {
+      SSI_TRY(LearnFile(area.vma.start, area.file));
+    }
+  }
+  return {};
+}
+
+Status Body::LearnFile(std::uint64_t address, std::uint32_t file) {
+  SSI_ASSIGN(auto now, ReadVmas(pid()));
+  const Vma* vma = FindVma(now, address);
+  if (vma == nullptr || vma->inode == 0) {
+    return Fail(ErrorCode::kProtocol, "no file is mapped at {:#x}", address);
+  }
+  files_[{vma->device_major, vma->device_minor, vma->inode}] = file;
+  return {};
+}
+
+Status Body::DropPrivileges(CallRunner& runner) {
+  struct {
+    std::uint32_t version = 0x20080522;  // _LINUX_CAPABILITY_VERSION_3
+    std::int32_t pid = 0;
+    std::array<std::uint32_t, 6> none{};
+  } capabilities;
+  CallBatch batch(runner);
+  batch.Add("drop ambient capabilities", SYS_prctl,
+            {PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0});
+  SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(capabilities));
+  batch.Add("capset", SYS_capset, {Raw(at), Raw(at) + 8});
+  batch.Add("no_new_privs", SYS_prctl, {PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0});
+  return batch.Flush();
+}
+
+Status Body::InstallFilter(Sandbox& sandbox,
+                           std::span<const sock_filter> filter) {
+  AgentRunner runner(tracee_, window_[0]);
+  SSI_TRY(DropPrivileges(runner));
+  auto code = std::as_bytes(filter);
+  std::vector<std::byte> placed(sizeof(sock_fprog) + code.size());
+  std::uint64_t at = Raw(runner.space());
+  sock_fprog program{};
+  program.len = static_cast<unsigned short>(filter.size());
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): an address over there
+  program.filter = reinterpret_cast<sock_filter*>(at + sizeof program);
+  std::memcpy(placed.data(), &program, sizeof program);
+  std::memcpy(placed.data() + sizeof program, code.data(), code.size());
+  SSI_TRY(runner.Put(0, placed));
+  std::array<AgentCall, 2> calls = {
+      // No file of ours stays in its table; the listener will be the only one.
+      AgentCall{SYS_close_range, {0, ~0U, 0}, 0},
+      AgentCall{SYS_seccomp,
+                {SECCOMP_SET_MODE_FILTER,
+                 SECCOMP_FILTER_FLAG_NEW_LISTENER |
+                     SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+                 at},
+                0}};
+  SSI_TRY(runner.Run(calls));
+  if (calls[1].result < 0) {
+    return FailErrno(static_cast<int>(-calls[1].result), "seccomp filter");
+  }
+  SSI_ASSIGN(listener_,
+             PidFdGetFd(pid_fd_.get(), static_cast<int>(calls[1].result)));
+  return sandbox.Hold(listener_);
+}
+
+// From the agent into a plain stop: without window, and with the listener's
+// number closed. These calls come from our own page, where the filter stops
+// each for us.
+Status Body::LeaveAgent() {
+  bool stop_pending = false;
+  SSI_TRY(StopAgent(tracee_, stop_pending));
+  SSI_ASSIGN(RemoteAddr instruction, OwnSyscall());
+  SSI_ASSIGN(auto injector, Injector::Begin(tracee_, instruction));
+  SSI_TRY(injector.MustCall("close", SYS_close_range, {0, ~0U, 0}));
+  std::uint64_t window = Raw(window_[0].remote());
+  SSI_TRY(injector.MustCall("munmap of the window", SYS_munmap,
+                            {window, kWindowSize}));
+  SSI_TRY(injector.MustCall(
+      "mmap of our page", SYS_mmap,
+      {Raw(own_space()), kPageSize, PROT_READ | PROT_WRITE,
+       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~std::uint64_t{0},
+       0}));
+  (void)injector.KeepBlocked();
+  window_.clear();
+  return {};
+}
+
+Status Body::Finish(Sandbox& sandbox, std::span<const sock_filter> filter) {
+  {
+    AgentRunner runner(tracee_, window_[0]);
+    SSI_TRY(FinishAreas(runner, incoming_.image, incoming_.contents));
+    SSI_TRY(RestoreStates(runner, incoming_.image, SignalActions{}));
+  }
+  SSI_TRY(InstallFilter(sandbox, filter));
+  return LeaveAgent();
+}
+
+Status Body::Start() {
+  auto status = RestoreThread(tracee_, incoming_.image.threads[0]);
+  incoming_ = {};
+  return status;
+}
+
+Result<RemoteAddr> Body::OwnSyscall() const {
+  // The program can have unmapped or replaced our page; nothing of ours may
+  // run from it then.
+  auto expected = AgentCode();
+  std::vector<std::byte> found(expected.size());
+  auto status = ReadMemory(pid(), own_page_, found);
+  if (!status || !std::equal(found.begin(), found.end(), expected.begin())) {
+    return Fail(ErrorCode::kProtocol,
+                "the program has changed the runtime's page at {:#x}",
+                Raw(own_page_));
+  }
+  return own_page_ + SyscallOffset();
+}
+
+Result<std::int64_t> Body::Inject(std::uint64_t number, const CallArgs& args,
+                                  std::span<const std::byte> in,
+                                  std::span<std::byte> out) {
+  SSI_ASSIGN(RemoteAddr instruction, OwnSyscall());
+  if (!in.empty()) {
+    SSI_TRY(WriteMemory(pid(), own_space(), in));
+  }
+  SSI_ASSIGN(auto injector, Injector::Begin(tracee_, instruction));
+  auto result = injector.Call(number, args);
+  if (!result) {
+    return result;
+  }
+  SSI_TRY(injector.End());
+  if (!out.empty()) {
+    SSI_TRY(ReadMemory(pid(), own_space(), out));
+  }
+  return result;
+}
+
+Result<CapturedProcess> Body::Capture(ProcessImage followed) {
+  CapturedProcess captured;
+  ProcessImage& image = captured.image;
+  image = std::move(followed);
+  SSI_ASSIGN(auto vmas, ReadVmas(pid()));
+  SSI_ASSIGN(ThreadImage thread, CaptureThread(tracee_, image.pid));
+  if (!image.threads.empty()) {
+    thread.clear_child_tid = image.threads[0].clear_child_tid;
+    thread.name = image.threads[0].name;
+    thread.pending = image.threads[0].pending;
+  }
+  image.threads.assign(1, std::move(thread));
+  {
+    SSI_ASSIGN(RemoteAddr instruction, OwnSyscall());
+    SSI_ASSIGN(auto injector, Injector::Begin(tracee_, instruction));
+    InjectingRunner runner(injector, pid(), own_space(), kPageSize);
+    SSI_TRY(CaptureMovingParts(runner, image));
+    SSI_TRY(injector.End());
+  }
+  SSI_ASSIGN(auto scanner, PageScanner::Open(pid()));
+  ScannedPages pages;
+  image.areas.clear();
+  for (const auto& vma : vmas) {
+    bool ours = vma.start >= Raw(own_page_) &&
+                vma.end <= Raw(own_page_) + kOwnSize;
+    if (ours || vma.kind == Vma::Kind::kVsyscall ||
+        vma.kind == Vma::Kind::kOther) {
+      continue;
+    }
+    ImageArea area;
+    area.vma = vma;
+    if (vma.kind == Vma::Kind::kVdso) {
+      area.source = ImageArea::Source::kVdso;
+    } else if (vma.kind == Vma::Kind::kVvar) {
+      area.source = ImageArea::Source::kVvar;
+    } else if (vma.kind == Vma::Kind::kFile) {
+      auto file =
+          files_.find({vma.device_major, vma.device_minor, vma.inode});
+      if (file == files_.end()) {
+        return Fail(ErrorCode::kProtocol, "unknown file mapped at {:#x}",
+                    vma.start);
+      }
+      area.source = ImageArea::Source::kFile;
+      area.file = file->second;
+      SSI_TRY(scanner.Scan(vma, pages));
+    } else {
+      SSI_TRY(scanner.Scan(vma, pages));
+    }
+    image.areas.push_back(std::move(area));
+  }
+  captured.contents = std::move(pages.contents);
+  image.guards = std::move(pages.guards);
+  captured.unreadable = UnreadableParts(vmas, captured.contents);
+  return captured;
+}
+
+}  // namespace ssi

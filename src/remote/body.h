@@ -1,0 +1,103 @@
+#ifndef SSI_REMOTE_BODY_H_
+#define SSI_REMOTE_BODY_H_
+
+#include <linux/filter.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "process/image.h"
+#include "process/rebuild.h"
+#include "process/tracee.h"
+#include "remote/sandbox.h"
+
+namespace ssi {
+
+// Which file of this node has the bytes of a mapped home file.
+using LocalFile = std::function<Result<const UniqueFd*>(std::uint32_t id)>;
+
+// The process that a user context computes in while it is away: built in a
+// sandbox from an image, filtered, traced, and captured again.
+//
+//   Build -> (contents) -> Finish -> Start -> ... stopped ... -> Capture
+//
+// Owner:      the remote (remote.h).
+// Threads:    the tracer's; contents may be written by the bulk thread between
+//             Build and Finish.
+// Invariants: traced with EXITKILL from Build on. After Finish it has no open
+//             file, no capability, and every call goes through the filter.
+class Body {
+ public:
+  // Two pages of ours: the agent's code, whose `syscall` serves injected calls
+  // later, and a page for what they point to.
+  static constexpr std::uint64_t kOwnSize = 2 * kPageSize;
+
+  static Result<Body> Build(Sandbox& sandbox, const CapturedProcess& incoming,
+                            const LocalFile& local_file);
+
+  [[nodiscard]] const Tracee& tracee() const { return tracee_; }
+  [[nodiscard]] HostPid pid() const { return tracee_.pid(); }
+  [[nodiscard]] const UniqueFd& pid_fd() const { return pid_fd_; }
+  [[nodiscard]] RemoteAddr own_page() const { return own_page_; }
+  [[nodiscard]] const UniqueFd& listener() const { return listener_; }
+
+  // After the contents: protections, states, limits, and last the filter. The
+  // process is stopped then.
+  Status Finish(Sandbox& sandbox, std::span<const sock_filter> filter);
+  // Sets registers and mask; Continue of the tracee makes it run.
+  Status Start();
+
+  // Of a process that is stopped in the signal path. `followed`: what the
+  // caller knows of its image by having followed its calls (actions, states,
+  // files); areas, layout, registers and contents are read here.
+  Result<CapturedProcess> Capture(ProcessImage followed);
+
+  // Executes one system call in the stopped process, from our own page.
+  Result<std::int64_t> Inject(std::uint64_t number, const CallArgs& args,
+                              std::span<const std::byte> in = {},
+                              std::span<std::byte> out = {});
+  // Where `in` and `out` of Inject are.
+  [[nodiscard]] RemoteAddr own_space() const { return own_page_ + kPageSize; }
+
+  // After the process has mapped a home file while it was away: which area
+  // belongs to which home file is told by what maps shows for it here.
+  Status LearnFile(std::uint64_t address, std::uint32_t file);
+
+ private:
+  Body(Tracee tracee, UniqueFd pid_fd, RemoteAddr own_page)
+      : tracee_(tracee), pid_fd_(std::move(pid_fd)), own_page_(own_page) {}
+  Status MapContents(const LocalFile& local_file, const UniqueFd& file_socket);
+  Result<int> TakeFile(CallRunner& runner, const UniqueFd& file_socket,
+                       const UniqueFd& file);
+  Status InstallFilter(Sandbox& sandbox, std::span<const sock_filter> filter);
+  Status DropPrivileges(CallRunner& runner);
+  Status LeaveAgent();
+  Status LearnFiles();
+  Result<RemoteAddr> OwnSyscall() const;
+
+  // What maps shows for a local file, to the id of the home file.
+  struct LocalIdentity {
+    std::uint32_t major;
+    std::uint32_t minor;
+    std::uint64_t inode;
+    auto operator<=>(const LocalIdentity&) const = default;
+  };
+
+  Tracee tracee_;
+  UniqueFd pid_fd_;
+  RemoteAddr own_page_;
+  UniqueFd listener_;
+  std::vector<AgentWindow> window_;  // one, until the process leaves the agent
+  CapturedProcess incoming_;
+  std::map<LocalIdentity, std::uint32_t> files_;
+};
+
+}  // namespace ssi
+
+#endif  // SSI_REMOTE_BODY_H_
