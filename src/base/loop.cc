@@ -45,15 +45,12 @@ void ReadWatch::Arm(const std::shared_ptr<State>& state) {
       });
 }
 
-void WhenWritable(Loop& loop, int fd, std::function<void()> on_writable) {
-  auto descriptor =
-      std::make_shared<asio::posix::stream_descriptor>(loop, fd);
-  descriptor->async_wait(
+void ReadWatch::OnceWritable(std::function<void()> on_writable) {
+  state_->descriptor.async_wait(
       asio::posix::descriptor_base::wait_write,
-      [descriptor, on_writable = std::move(on_writable)](
+      [state = state_, on_writable = std::move(on_writable)](
           const boost::system::error_code& error) {
-        (void)descriptor->release();
-        if (!error) {
+        if (!error && !state->stopped) {
           on_writable();
         }
       });

@@ -33,6 +33,8 @@ class ReadWatch {
   ReadWatch(ReadWatch&&) = delete;
   ReadWatch& operator=(ReadWatch&&) = delete;
 
+  // Calls `on_writable` once, when the descriptor can be written.
+  void OnceWritable(std::function<void()> on_writable);
   void Stop();
 
  private:
@@ -40,9 +42,6 @@ class ReadWatch {
   static void Arm(const std::shared_ptr<State>& state);
   std::shared_ptr<State> state_;
 };
-
-// Calls `on_writable` once, when the descriptor can be written.
-void WhenWritable(Loop& loop, int fd, std::function<void()> on_writable);
 
 // Calls `action` once after `delay`, unless destroyed or restarted first.
 class Timer {

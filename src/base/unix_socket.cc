@@ -119,7 +119,7 @@ Result<UniqueFd> ListenUnix(const std::string& path) {
     return Fail(ErrorCode::kDenied, "{} is in use by a running ssid", path);
   }
   ::unlink(path.c_str());
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) {
     return FailErrno(errno, "socket");
   }
@@ -139,7 +139,7 @@ Result<UniqueFd> ListenUnix(const std::string& path) {
 
 Result<UniqueFd> ConnectUnix(const std::string& path) {
   SSI_ASSIGN(sockaddr_un address, AddressOf(path));
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   if (!fd.valid()) {
     return FailErrno(errno, "socket");
   }

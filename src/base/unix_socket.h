@@ -30,6 +30,8 @@ struct ReceivedMessage {
 // Receives one message of at most `limit` bytes.
 Result<ReceivedMessage> ReceiveWithFds(int socket, std::size_t limit);
 
+// Sockets with a name keep message borders (SOCK_SEQPACKET).
+//
 // A listening socket at `path`, mode 0600; replaces a stale one that nobody
 // listens on, fails with kDenied where somebody does.
 Result<UniqueFd> ListenUnix(const std::string& path);

@@ -326,7 +326,7 @@ class Receiver {
 
 }  // namespace
 
-Result<SendResult> SendImage(proto::BulkStream& stream,
+Result<SendResult> StreamImage(proto::BulkStream& stream,
                              const CapturedProcess& captured, HostPid from,
                              const std::vector<FileSource>& files) {
   Sender sender(stream, from);
@@ -345,7 +345,7 @@ Result<SendResult> SendImage(proto::BulkStream& stream,
   return sender.End();
 }
 
-Result<CapturedProcess> ReceiveImage(proto::BulkStream& stream) {
+Result<CapturedProcess> ReadImage(proto::BulkStream& stream) {
   RecordHead head;
   SSI_TRY(stream.Read(std::as_writable_bytes(std::span(&head, 1))));
   if (head.type != RecordType::kImage || head.length > kMostImage) {
@@ -360,7 +360,7 @@ Result<CapturedProcess> ReceiveImage(proto::BulkStream& stream) {
   return FromWire(image);
 }
 
-Result<Checksum> ReceiveContents(proto::BulkStream& stream,
+Result<Checksum> ReadContents(proto::BulkStream& stream,
                                  const std::vector<MemoryRun>& contents,
                                  const Destination& destination) {
   RecordHead head{

@@ -40,13 +40,13 @@ struct SendResult {
 
 // Sends an image whose process `from` is frozen. Blocks; for a bulk thread.
 // kGone where the stream breaks or the process dies.
-Result<SendResult> SendImage(proto::BulkStream& stream,
+Result<SendResult> StreamImage(proto::BulkStream& stream,
                              const CapturedProcess& captured, HostPid from,
                              const std::vector<FileSource>& files);
 
 // The receiver's steps, each blocking, for a bulk thread. Between the first
 // and the second the process is built.
-Result<CapturedProcess> ReceiveImage(proto::BulkStream& stream);
+Result<CapturedProcess> ReadImage(proto::BulkStream& stream);
 
 struct Destination {
   HostPid process{};
@@ -58,7 +58,7 @@ struct Destination {
 };
 // All contents into the process. `contents` is what the image announced: pages
 // outside of it are a protocol error.
-Result<Checksum> ReceiveContents(proto::BulkStream& stream,
+Result<Checksum> ReadContents(proto::BulkStream& stream,
                                  const std::vector<MemoryRun>& contents,
                                  const Destination& destination);
 

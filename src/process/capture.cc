@@ -11,6 +11,7 @@
 
 #include "base/files.h"
 #include "process/memory.h"
+#include "process/stat_fields.h"
 
 // Newer than Debian 12's headers (uapi/linux/prctl.h, membarrier.h).
 #ifndef PR_GET_MDWE
@@ -78,22 +79,8 @@ Status CaptureRobustList(HostPid pid, ThreadImage& thread) {
   return {};
 }
 
-// The fields of /proc/PID/stat behind the name, which may contain anything but
-// is in the last parentheses. Element 0 is field 3 of proc(5).
-std::vector<std::string_view> StatFields(std::string_view text) {
-  std::vector<std::string_view> fields;
-  text.remove_prefix(std::min(text.rfind(')') + 2, text.size()));
-  while (!text.empty()) {
-    auto end = std::min(text.find_first_of(" \n"), text.size());
-    fields.push_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return fields;
-}
-
-Status ParseLayout(std::string_view stat, MemoryLayout& layout) {
-  auto fields = StatFields(stat);
-  constexpr std::size_t kFirst = 3;
+Status ReadLayout(HostPid pid, MemoryLayout& layout) {
+  SSI_ASSIGN(auto stat, StatFields::Read(pid));
   struct Field {
     std::size_t number;  // as in proc(5)
     std::uint64_t MemoryLayout::*member;
@@ -110,9 +97,7 @@ Status ParseLayout(std::string_view stat, MemoryLayout& layout) {
       Field{50, &MemoryLayout::env_start},
       Field{51, &MemoryLayout::env_end}};
   for (const auto& field : kFields) {
-    auto value = fields.size() > field.number - kFirst
-                     ? ParseNumber<std::uint64_t>(fields[field.number - kFirst])
-                     : std::nullopt;
+    auto value = stat.Unsigned(field.number);
     if (!value) {
       return Fail(ErrorCode::kUnsupported, "/proc/PID/stat has no field {}",
                   field.number);
@@ -149,8 +134,7 @@ Result<ThreadImage> CaptureThread(const Tracee& tracee, HomePid tid) {
 
 Status CaptureFromProc(HostPid pid, ProcessImage& image) {
   std::string base = fmt::format("/proc/{}/", Raw(pid));
-  SSI_ASSIGN(std::string stat, ReadFile(base + "stat"));
-  SSI_TRY(ParseLayout(stat, image.layout));
+  SSI_TRY(ReadLayout(pid, image.layout));
   SSI_ASSIGN(std::string auxv, ReadFile(base + "auxv"));
   auto bytes = std::as_bytes(std::span(auxv));
   image.layout.auxv.assign(bytes.begin(), bytes.end());

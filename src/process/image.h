@@ -17,6 +17,7 @@
 #include "process/kernel.h"
 #include "process/memory.h"
 #include "process/registers.h"
+#include "process/signal_state.h"
 #include "process/vmas.h"
 
 namespace ssi {
@@ -127,7 +128,7 @@ struct ProcessImage {
   std::vector<MappedFile> files;
   std::vector<MemoryRun> guards;
   MemoryLayout layout;
-  std::array<KernelSigaction, kSignalCount> actions{};
+  SignalActions actions{};
   ProcessStates states;
   std::array<ResourceLimit, kLimitCount> limits{};
   ClockFloor clock_floor;

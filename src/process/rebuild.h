@@ -3,13 +3,13 @@
 #ifndef SSI_PROCESS_REBUILD_H_
 #define SSI_PROCESS_REBUILD_H_
 
-#include <array>
 #include <functional>
 #include <vector>
 
 #include "base/result.h"
 #include "process/call_runner.h"
 #include "process/image.h"
+#include "process/signal_state.h"
 #include "process/tracee.h"
 
 namespace ssi {
@@ -37,7 +37,6 @@ Status FinishAreas(CallRunner& runner, const ProcessImage& image,
 // Signal actions, alternate stack, tid address, robust list, rseq, name and
 // prctl states. Only those actions are set that differ from `current`: setting
 // an action to what it is already can discard a pending signal.
-using SignalActions = std::array<KernelSigaction, kSignalCount>;
 Status RestoreStates(CallRunner& runner, const ProcessImage& image,
                      const SignalActions& current);
 

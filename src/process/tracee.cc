@@ -56,8 +56,9 @@ Status Tracee::Listen() const {
 Status Tracee::StepToSyscall(int signal) const {
   return Do("SYSCALL", PTRACE_SYSCALL, pid_, 0, static_cast<unsigned>(signal));
 }
-Status Tracee::SingleStep() const {
-  return Do("SINGLESTEP", PTRACE_SINGLESTEP, pid_, 0, 0);
+Status Tracee::SingleStep(int signal) const {
+  return Do("SINGLESTEP", PTRACE_SINGLESTEP, pid_, 0,
+            static_cast<unsigned>(signal));
 }
 Status Tracee::Detach(int signal) const {
   return Do("DETACH", PTRACE_DETACH, pid_, 0, static_cast<unsigned>(signal));

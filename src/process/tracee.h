@@ -35,7 +35,7 @@ class Tracee {
   // Keeps it in its group-stop while its parent sees the truth.
   Status Listen() const;
   Status StepToSyscall(int signal = 0) const;
-  Status SingleStep() const;
+  Status SingleStep(int signal = 0) const;
   Status Detach(int signal = 0) const;
   Status SetOptions(unsigned long options) const;
 

@@ -19,7 +19,7 @@ const Edges kAllowed = {
     {"proto", {"base"}},
     {"fs", {"base", "proto"}},
     {"supervisor", {"base", "process"}},
-    {"migration", {"base", "proto"}},
+    {"migration", {"base", "process", "proto"}},
     {"deputy",
      {"base", "process", "proto", "fs", "supervisor", "migration"}},
     {"remote", {"base", "process", "proto", "fs", "supervisor", "migration"}},

@@ -1,0 +1,70 @@
+#include "deputy/executor.h"
+
+#include <chrono>
+
+namespace ssi {
+
+namespace {
+using namespace std::chrono_literals;
+// How long the loop itself waits for a call before it lets the waiter do so: a
+// call that does not block takes 4 us, a sleep and a wake-up across CPUs 30.
+constexpr auto kQuickCall = 20us;
+}  // namespace
+
+Executor::~Executor() {
+  waiter_.Forget(window_.alarm_word());
+}
+
+void Executor::Submit(AgentJob& job) {
+  queue_.push_back(&job);
+  if (current_ == nullptr && !starting_) {
+    StartNext();
+  }
+}
+
+void Executor::StartNext() {
+  starting_ = true;
+  while (current_ == nullptr && !queue_.empty()) {
+    current_ = queue_.front();
+    queue_.pop_front();
+    std::size_t count = current_->Prepare(window_);
+    if (count == 0) {
+      Complete();
+      continue;
+    }
+    window_.Post(count);
+    if (window_.WaitDone(kQuickCall)) {
+      Complete();
+    } else {
+      SleepOn();
+    }
+  }
+  starting_ = false;
+}
+
+void Executor::SleepOn() {
+  std::uint32_t alarm = window_.alarm_word().load();
+  if (window_.ArmWaiter()) {
+    // The waiter forgets the word by itself when the agent has bumped it.
+    waiter_.Watch(window_.alarm_word(), alarm);
+  } else {
+    Complete();
+  }
+}
+
+void Executor::Complete() {
+  AgentJob* done = std::exchange(current_, nullptr);
+  done->Finished(window_);
+}
+
+void Executor::Poll() {
+  if (current_ == nullptr || !window_.Done()) {
+    return;
+  }
+  Complete();
+  if (!starting_) {
+    StartNext();
+  }
+}
+
+}  // namespace ssi

@@ -1,0 +1,135 @@
+#include "remote/admission.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <spdlog/spdlog.h>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "fs/file_hash.h"
+#include "migration/image_wire.h"
+#include "process/cpu_features.h"
+#include "process/memory.h"
+#include "process/vmas.h"
+#include "supervisor/call_payload.h"
+
+namespace ssi {
+
+namespace {
+
+// A field of /proc/meminfo, in bytes.
+std::uint64_t MemInfo(std::string_view field) {
+  auto text = ReadFile("/proc/meminfo");
+  if (!text) {
+    return 0;
+  }
+  auto at = text->find(field);
+  if (at == std::string::npos) {
+    return 0;
+  }
+  auto rest = std::string_view(*text).substr(at + field.size());
+  rest.remove_prefix(std::min(rest.find_first_not_of(" "), rest.size()));
+  auto kib = ParseNumber<std::uint64_t>(rest.substr(0, rest.find(' ')));
+  return kib.value_or(0) << 10;
+}
+
+std::optional<std::string> ReasonOfMemory(std::uint64_t size,
+                                          const GuestPolicy& policy) {
+  if (policy.memory_limit != 0 && size > policy.memory_limit) {
+    return fmt::format("it needs {}, and {} gives a guest {}",
+                       FormatSize(size), policy.node,
+                       FormatSize(policy.memory_limit));
+  }
+  // What is left must do for the node itself: an eighth of it stays.
+  std::uint64_t available = MemInfo("MemAvailable:");
+  if (available != 0 && size > available - available / 8) {
+    return fmt::format("it needs {}, and {} has {} free", FormatSize(size),
+                       policy.node, FormatSize(available));
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> ReasonOfVdso(const wire::AskDetails& details,
+                                        const GuestPolicy& policy) {
+  wire::AskDetails mine;
+  DescribeVdso(mine);
+  bool same = std::equal(mine.vdso_sizes().begin(), mine.vdso_sizes().end(),
+                         details.vdso_sizes().begin(),
+                         details.vdso_sizes().end()) &&
+              mine.vdso_sha256() == details.vdso_sha256();
+  if (same) {
+    return std::nullopt;
+  }
+  return fmt::format("{} runs another kernel (its vdso differs)", policy.node);
+}
+
+void WarnOfClock(const wire::AskDetails& details, const GuestPolicy& policy) {
+  using namespace std::chrono_literals;
+  constexpr Nanos kWorthALine = 50ms;  // design, section 5
+  Nanos difference = SystemClock().Real() - Nanos(details.realtime_ns());
+  if (difference > kWorthALine || difference < -kWorthALine) {
+    spdlog::warn("{}: the clock of {} differs by {} ms from this node's",
+                 policy.node, details.home(), difference / 1ms);
+  }
+}
+
+}  // namespace
+
+std::string CaptureVersion() {
+  return fmt::format("{} image {} calls {}", SSI_VERSION,
+                     migration::kImageFormat, supervisor::kPayloadVersion);
+}
+
+void DescribeVdso(wire::AskDetails& details) {
+  auto vmas = ReadVmas(HostPid{::getpid()});
+  if (!vmas) {
+    return;
+  }
+  for (const auto& vma : *vmas) {
+    if (vma.kind == Vma::Kind::kVvar) {
+      details.add_vdso_sizes(static_cast<std::uint32_t>(vma.size()));
+    } else if (vma.kind == Vma::Kind::kVdso) {
+      details.add_vdso_sizes(static_cast<std::uint32_t>(vma.size()));
+      std::vector<std::byte> code(vma.size());
+      if (ReadMemory(HostPid{::getpid()}, RemoteAddr{vma.start}, code)) {
+        details.set_vdso_sha256(Sha256Of(code.data(), code.size()));
+      }
+    }
+  }
+}
+
+std::optional<std::string> ReasonToRefuse(const migration::Ask& ask,
+                                          const wire::AskDetails& details,
+                                          const GuestPolicy& policy) {
+  if (!policy.refuse.empty()) {
+    return policy.refuse;
+  }
+  if (ask.version != CaptureVersion()) {
+    return fmt::format("{} runs ssi {}, and home runs ssi {}", policy.node,
+                       CaptureVersion(), ask.version);
+  }
+  if (auto missing = MissingFeature(ask.features, CpuFeatures())) {
+    return fmt::format("the CPU of {} lacks {}", policy.node, *missing);
+  }
+  if (auto reason = ReasonOfVdso(details, policy)) {
+    return reason;
+  }
+  if (auto reason = ReasonOfMemory(ask.size, policy)) {
+    return reason;
+  }
+  bool numbered = policy.cpus.empty() ||
+                  std::any_of(policy.cpus.begin(), policy.cpus.end(),
+                              [&details](unsigned cpu) {
+                                return cpu < details.possible_cpus();
+                              });
+  if (!numbered) {
+    return fmt::format("all CPU numbers of {} are beyond home's", policy.node);
+  }
+  WarnOfClock(details, policy);
+  return std::nullopt;
+}
+
+}  // namespace ssi

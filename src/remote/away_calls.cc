@@ -1,0 +1,458 @@
+#include "remote/away_calls.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/times.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "base/files.h"
+#include "process/cpu_time.h"
+#include "process/memory.h"
+#include "supervisor/timed_calls.h"
+
+namespace ssi {
+
+using supervisor::CallClass;
+using supervisor::Decision;
+using supervisor::Special;
+
+namespace {
+
+// The stack pointer of a thread that waits in a notification: the last but one
+// word of /proc/PID/syscall (proc(5)).
+std::optional<RemoteAddr> StackPointer(HostPid pid) {
+  auto text = ReadFile(fmt::format("/proc/{}/syscall", Raw(pid)));
+  if (!text) {
+    return std::nullopt;
+  }
+  std::string_view line(*text);
+  auto last = line.rfind(' ');
+  if (last == std::string_view::npos) {
+    return std::nullopt;
+  }
+  auto before = line.rfind(" 0x", last - 1);
+  if (before == std::string_view::npos) {
+    return std::nullopt;
+  }
+  auto value = ParseNumber<std::uint64_t>(
+      line.substr(before + 3, last - before - 3), 16);
+  return value ? std::optional(RemoteAddr{*value}) : std::nullopt;
+}
+
+// uc_sigmask as rt_sigreturn finds it: the handler's return has popped the
+// frame's first word, so that rsp points to struct ucontext.
+constexpr std::uint64_t kReturnMask = 8 + 8 + 24 + 256;
+
+// The limits that the kernel applies where the memory is; the others are
+// home's business alone.
+bool AppliesWhereItComputes(std::uint64_t resource) {
+  return resource == RLIMIT_AS || resource == RLIMIT_DATA ||
+         resource == RLIMIT_STACK || resource == RLIMIT_MEMLOCK;
+}
+
+}  // namespace
+
+void AwayCalls::OnCall(const Notification& call) {
+  ++counts_[call.number];
+  Decision decision =
+      supervisor::Decide(call.number, call.args, parts_.followed.pid);
+  switch (decision.call_class) {
+    case CallClass::kLocal:
+      ByKernel();
+      return;
+    case CallClass::kLocalTold:
+      LocalTold(call, decision);
+      return;
+    case CallClass::kBoth:
+      Both(call, decision);
+      return;
+    case CallClass::kHome:
+    case CallClass::kHomeKnown:
+    case CallClass::kSharedFile:
+      Home(call, decision);
+      return;
+    case CallClass::kLife:
+    case CallClass::kComeHome:
+      ComeHome(call, decision.note);
+      return;
+  }
+}
+
+void AwayCalls::ByKernel() {
+  ++answered_here_;
+  parts_.thread.AnswerByKernel();
+}
+
+void AwayCalls::Answer(std::int64_t result) {
+  parts_.signals.BeforeAnswer();
+  parts_.thread.Answer(result);
+}
+
+void AwayCalls::ComeHome(const Notification& call, std::string_view reason) {
+  // Out of the notification with a restart code, into a stop that must pend
+  // before (else the code would leak to the program).
+  parts_.thread.AddHold(GuestThread::kHoldHome);
+  parts_.thread.Answer(kRestartNoIntr);
+  hooks_.come_home(call.number, reason);
+}
+
+void AwayCalls::Home(const Notification& call, const Decision& decision) {
+  if (decision.special == Special::kDumpable) {
+    Dumpable(call);
+    return;
+  }
+  if (auto known = known_.Find(call.number)) {
+    ++answered_here_;
+    parts_.thread.Answer(*known);
+    return;
+  }
+  int number = call.number;
+  bool sent = parts_.forwarder.Forward(*decision.row, call.args,
+                                       [this, number](std::int64_t result) {
+                                         known_.Learn(number, result);
+                                         Answer(result);
+                                       });
+  if (!sent) {
+    ComeHome(call, decision.note);
+  }
+}
+
+void AwayCalls::LocalTold(const Notification& call, const Decision& decision) {
+  switch (decision.special) {
+    case Special::kSignalMask:
+      SignalMask(call);
+      return;
+    case Special::kSignalAction:
+      SignalAction(call);
+      return;
+    case Special::kSignalReturn:
+      SignalReturn();
+      return;
+    case Special::kSleep:
+      Sleep(call);
+      return;
+    case Special::kRestart:
+      Restart();
+      return;
+    default:  // set_tid_address
+      ByKernel();
+      return;
+  }
+}
+
+void AwayCalls::SignalMask(const Notification& call) {
+  auto set = ReadObject<std::uint64_t>(parts_.guest, RemoteAddr{call.args[1]});
+  constexpr std::uint64_t kSigsetSize = 8;
+  auto after = set && call.args[3] == kSigsetSize
+                   ? parts_.signal_state.MaskAfter(
+                         static_cast<int>(call.args[0]), *set)
+                   : std::nullopt;
+  if (!after) {
+    ByKernel();  // which refuses it
+    return;
+  }
+  ChangeMask(*after);
+}
+
+// A change that only blocks is made at once and told in order. One that
+// unblocks waits for home, which sends first what becomes deliverable: then it
+// is pending here when the kernel unblocks it, and its handler runs before the
+// call returns (POSIX, and design section 7).
+void AwayCalls::ChangeMask(std::uint64_t mask) {
+  std::uint64_t old = parts_.signal_state.mask();
+  parts_.signal_state.set_mask(mask);
+  if ((old & ~mask) == 0) {
+    if (old != mask) {
+      Told told;
+      told.kind = Told::Kind::kMask;
+      told.mask = mask;
+      hooks_.tell(told);
+    }
+    ByKernel();
+    return;
+  }
+  parts_.signals.AwaitMask(mask);
+  parts_.forwarder.ChangeMask(mask, [this](std::int64_t) {
+    parts_.signals.MaskArrived();
+    parts_.thread.AnswerByKernel();
+  });
+}
+
+void AwayCalls::SignalReturn() {
+  auto stack = StackPointer(parts_.guest);
+  auto mask = stack ? ReadObject<std::uint64_t>(parts_.guest,
+                                                *stack + kReturnMask)
+                    : Result<std::uint64_t>(Fail(ErrorCode::kGone, ""));
+  if (!mask) {
+    ByKernel();  // a bad frame: the kernel sends SIGSEGV
+    return;
+  }
+  ChangeMask(*mask & ~SignalState::kNeverBlocked);
+}
+
+void AwayCalls::SignalAction(const Notification& call) {
+  auto action =
+      ReadObject<KernelSigaction>(parts_.guest, RemoteAddr{call.args[1]});
+  constexpr std::uint64_t kSigsetSize = 8;
+  auto signal = static_cast<int>(call.args[0]);
+  if (action && call.args[3] == kSigsetSize &&
+      parts_.signal_state.SetAction(signal, *action)) {
+    Told told;
+    told.kind = Told::Kind::kAction;
+    told.signal = signal;
+    told.action = parts_.signal_state.actions()[static_cast<std::size_t>(
+        signal - 1)];
+    hooks_.tell(told);
+  }
+  ByKernel();
+}
+
+void AwayCalls::Sleep(const Notification& call) {
+  auto finish = [this](std::int64_t result) {
+    pending_ = parts_.sleeper.TakePending();
+    Answer(result);
+  };
+  ++answered_here_;
+  if (parts_.sleeper.Begin(call.number, call.args, finish)) {
+    return;
+  }
+  // FUTEX_WAIT with a time limit, or a clock of the process's own: the kernel
+  // waits, and what will be left is known from the start.
+  ProcessMemory memory(parts_.guest);
+  auto left = supervisor::TimeLeft(call.number, call.args, memory);
+  began_.reset();
+  if (left) {
+    began_ = Began{PendingCall{static_cast<std::uint64_t>(call.number),
+                               call.args, *left},
+                   parts_.clock.Boot()};
+  }
+  parts_.thread.AnswerByKernel();
+}
+
+void AwayCalls::Restart() {
+  std::optional<PendingCall> pending;
+  if (!parts_.followed.threads.empty()) {
+    pending = std::exchange(parts_.followed.threads[0].pending, std::nullopt);
+  }
+  if (!pending) {
+    pending = std::exchange(pending_, std::nullopt);
+  }
+  auto finish = [this](std::int64_t result) {
+    pending_ = parts_.forwarder.TakePending();
+    if (!pending_) {
+      pending_ = parts_.sleeper.TakePending();
+    }
+    Answer(result);
+  };
+  if (!pending) {
+    parts_.thread.Answer(-EINTR);  // as the kernel's do_no_restart_syscall
+    return;
+  }
+  if (pending->left < Nanos(0)) {
+    parts_.forwarder.ForwardRestart(*pending, finish);
+    return;
+  }
+  const auto* row = supervisor::FindCall(static_cast<int>(pending->number));
+  bool sleeps = pending->number == SYS_nanosleep ||
+                pending->number == SYS_clock_nanosleep ||
+                pending->number == SYS_futex;
+  if (sleeps) {
+    parts_.sleeper.GoOn(*pending, finish);
+  } else if (row == nullptr || !parts_.forwarder.Forward(*row, pending->args,
+                                                         finish, {},
+                                                         pending->left)) {
+    parts_.thread.Answer(-EINTR);
+  }
+}
+
+std::optional<PendingCall> AwayCalls::PendingOf(const Registers& registers) {
+  if (!registers.InCall() || registers.result() != kRestartBlock) {
+    return std::nullopt;
+  }
+  if (pending_) {
+    return std::exchange(pending_, std::nullopt);
+  }
+  if (auto pending = parts_.forwarder.TakePending()) {
+    return pending;
+  }
+  if (began_ && began_->call.number == registers.call_number()) {
+    PendingCall pending = began_->call;
+    pending.left = std::max(
+        Nanos(0), pending.left - (parts_.clock.Boot() - began_->at));
+    return pending;
+  }
+  return std::nullopt;
+}
+
+CpuTime AwayCalls::UsedAway() const {
+  auto here = CpuTimeOf(parts_.guest);
+  return here ? *here + parts_.followed.cpu_elsewhere
+              : parts_.followed.cpu_elsewhere;
+}
+
+namespace {
+
+void AddTimeval(std::span<std::byte> at, Nanos more) {
+  timeval value{};
+  std::memcpy(&value, at.data(), sizeof value);
+  auto micros = std::chrono::duration_cast<std::chrono::microseconds>(more);
+  value.tv_usec += micros.count() % 1'000'000;
+  value.tv_sec += micros.count() / 1'000'000 + value.tv_usec / 1'000'000;
+  value.tv_usec %= 1'000'000;
+  std::memcpy(at.data(), &value, sizeof value);
+}
+
+void AddTimespec(std::span<std::byte> at, Nanos more) {
+  timespec value{};
+  std::memcpy(&value, at.data(), sizeof value);
+  value.tv_nsec += more.count() % 1'000'000'000;
+  value.tv_sec += more.count() / 1'000'000'000 + value.tv_nsec / 1'000'000'000;
+  value.tv_nsec %= 1'000'000'000;
+  std::memcpy(at.data(), &value, sizeof value);
+}
+
+void AddTicks(std::span<std::byte> at, Nanos more) {
+  clock_t value = 0;
+  std::memcpy(&value, at.data(), sizeof value);
+  value += more.count() / (1'000'000'000 / ::sysconf(_SC_CLK_TCK));
+  std::memcpy(at.data(), &value, sizeof value);
+}
+
+// Adds the CPU time used away to what home's kernel said of the stand-in.
+void AddCpuTime(int number, const CpuTime& more, std::span<std::byte> bytes) {
+  switch (number) {
+    case SYS_times:  // struct tms: utime and stime first
+      if (bytes.size() >= sizeof(tms)) {
+        AddTicks(bytes, more.user);
+        AddTicks(bytes.subspan(sizeof(clock_t)), more.system);
+      }
+      break;
+    case SYS_getrusage:  // struct rusage: ru_utime and ru_stime first
+      if (bytes.size() >= 2 * sizeof(timeval)) {
+        AddTimeval(bytes, more.user);
+        AddTimeval(bytes.subspan(sizeof(timeval)), more.system);
+      }
+      break;
+    case SYS_clock_gettime:
+      if (bytes.size() >= sizeof(timespec)) {
+        AddTimespec(bytes, more.user + more.system);
+      }
+      break;
+    default:
+      break;
+  }
+}
+
+}  // namespace
+
+void AwayCalls::CpuClock(const Notification& call, const Decision& decision) {
+  // RUSAGE_CHILDREN is of processes that never were away.
+  bool own = call.number != SYS_getrusage ||
+             static_cast<int>(call.args[0]) != RUSAGE_CHILDREN;
+  int number = call.number;
+  Forwarder::Adjust adjust;
+  if (own) {
+    adjust = [this, number](std::uint8_t, std::span<std::byte> bytes) {
+      AddCpuTime(number, UsedAway(), bytes);
+    };
+  }
+  (void)parts_.forwarder.Forward(
+      *decision.row, call.args, [this](std::int64_t result) { Answer(result); },
+      std::move(adjust));
+}
+
+void AwayCalls::Dumpable(const Notification& call) {
+  ++answered_here_;
+  std::int64_t& dumpable = parts_.followed.states.dumpable;
+  if (call.args[0] == PR_GET_DUMPABLE) {
+    parts_.thread.Answer(dumpable < 0 ? 1 : dumpable);
+  } else if (call.args[1] > 1) {
+    parts_.thread.Answer(-EINVAL);
+  } else {
+    dumpable = static_cast<std::int64_t>(call.args[1]);
+    parts_.thread.Answer(0);
+  }
+}
+
+void AwayCalls::Both(const Notification& call, const Decision& decision) {
+  if (decision.special == Special::kMapFile) {
+    hooks_.map_file(call);
+    return;
+  }
+  if (decision.special == Special::kCpuTime) {
+    CpuClock(call, decision);
+    return;
+  }
+  Notification made = call;
+  Special special = decision.special;
+  bool sent = parts_.forwarder.Forward(*decision.row, call.args,
+                                       [this, made, special](auto result) {
+                                         AfterBoth(made, special, result);
+                                       });
+  if (!sent) {
+    ComeHome(call, decision.note);
+  }
+}
+
+void AwayCalls::AfterBoth(const Notification& call, Special special,
+                          std::int64_t result) {
+  if (result < 0) {
+    Answer(result);
+    return;
+  }
+  switch (special) {
+    case Special::kCredentials:
+      known_.Forget();
+      break;
+    case Special::kUmask:
+      break;
+    case Special::kLimits:
+      ApplyLimits(call);
+      break;
+    case Special::kPriority:
+      ApplyPriority(call);
+      break;
+    default:
+      // The name, personality, prctl states: the same call, here.
+      parts_.signals.BeforeAnswer();
+      parts_.thread.AnswerByKernel();
+      return;
+  }
+  Answer(result);
+}
+
+void AwayCalls::ApplyLimits(const Notification& call) {
+  bool plain = call.number == SYS_setrlimit;
+  std::uint64_t resource = plain ? call.args[0] : call.args[1];
+  RemoteAddr at{plain ? call.args[1] : call.args[2]};
+  auto pid = static_cast<pid_t>(call.args[0]);
+  bool own = plain || pid == 0 || pid == Raw(parts_.followed.pid);
+  auto limit = ReadObject<rlimit>(parts_.guest, at);
+  if (!own || !limit || resource >= kLimitCount) {
+    return;
+  }
+  parts_.followed.limits[resource] = {limit->rlim_cur, limit->rlim_max};
+  if (AppliesWhereItComputes(resource)) {
+    (void)::prlimit(Raw(parts_.guest),
+                    static_cast<__rlimit_resource>(resource), &*limit,
+                    nullptr);
+  }
+}
+
+void AwayCalls::ApplyPriority(const Notification& call) {
+  bool own = call.number == SYS_setpriority && call.args[0] == PRIO_PROCESS &&
+             (call.args[1] == 0 ||
+              static_cast<pid_t>(call.args[1]) == Raw(parts_.followed.pid));
+  if (own) {
+    (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(Raw(parts_.guest)),
+                        static_cast<int>(call.args[2]));
+  }
+}
+
+}  // namespace ssi

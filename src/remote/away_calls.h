@@ -1,0 +1,102 @@
+#ifndef SSI_REMOTE_AWAY_CALLS_H_
+#define SSI_REMOTE_AWAY_CALLS_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+
+#include "base/clock.h"
+#include "process/image.h"
+#include "process/signal_state.h"
+#include "process/told.h"
+#include "remote/away_signals.h"
+#include "remote/forwarder.h"
+#include "remote/guest_thread.h"
+#include "remote/known_ids.h"
+#include "remote/sleeper.h"
+#include "supervisor/call_table.h"
+
+namespace ssi {
+
+// What happens to each call of a guest that its filter hands us.
+//
+// Owner:      the remote. Borrows everything it is made from.
+// Threads:    the tracer's.
+// Invariants: every notified call is answered exactly once.
+class AwayCalls {
+ public:
+  struct Parts {
+    GuestThread& thread;
+    Forwarder& forwarder;
+    Sleeper& sleeper;
+    AwaySignals& signals;
+    SignalState& signal_state;
+    ProcessImage& followed;  // what home and the next place must know
+    const Clock& clock;
+    HostPid guest;
+  };
+  struct Hooks {
+    std::function<void(const Told&)> tell;
+    // The call cannot be made here: the thread is to stop and go home.
+    std::function<void(int number, std::string_view reason)> come_home;
+    std::function<void(const Notification&)> map_file;
+  };
+
+  AwayCalls(Parts parts, Hooks hooks)
+      : parts_(parts), hooks_(std::move(hooks)) {}
+
+  void OnCall(const Notification& call);
+  // Ends whatever the thread waits for here, not at home.
+  void InterruptLocal() { parts_.sleeper.Interrupt(); }
+
+  // Of the call that was interrupted last: what is left of its time limit. To
+  // be asked when the thread is stopped with kRestartBlock.
+  std::optional<PendingCall> PendingOf(const Registers& registers);
+
+  [[nodiscard]] std::uint64_t answered_here() const { return answered_here_; }
+  [[nodiscard]] const std::map<int, std::uint64_t>& counts() const {
+    return counts_;
+  }
+
+ private:
+  void LocalTold(const Notification& call,
+                 const supervisor::Decision& decision);
+  void Both(const Notification& call, const supervisor::Decision& decision);
+  void Home(const Notification& call, const supervisor::Decision& decision);
+  void ComeHome(const Notification& call, std::string_view reason);
+
+  void SignalMask(const Notification& call);
+  void SignalAction(const Notification& call);
+  void SignalReturn();
+  void ChangeMask(std::uint64_t mask);
+  void Sleep(const Notification& call);
+  void Restart();
+  void CpuClock(const Notification& call, const supervisor::Decision& decision);
+  void Dumpable(const Notification& call);
+  void AfterBoth(const Notification& call, supervisor::Special special,
+                 std::int64_t result);
+  void ApplyLimits(const Notification& call);
+  void ApplyPriority(const Notification& call);
+
+  void ByKernel();
+  void Answer(std::int64_t result);
+  [[nodiscard]] CpuTime UsedAway() const;
+
+  Parts parts_;
+  Hooks hooks_;
+  KnownIds known_;
+  // A wait that the kernel makes here, whose start we remember.
+  struct Began {
+    PendingCall call;
+    Nanos at{};
+  };
+  std::optional<Began> began_;
+  std::optional<PendingCall> pending_;
+  std::uint64_t answered_here_ = 0;
+  std::map<int, std::uint64_t> counts_;
+};
+
+}  // namespace ssi
+
+#endif  // SSI_REMOTE_AWAY_CALLS_H_

@@ -1,0 +1,223 @@
+#include "remote/away_signals.h"
+
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include <spdlog/spdlog.h>
+
+#include "base/files.h"
+#include "process/memory.h"
+
+namespace ssi {
+
+namespace {
+
+// SigBlk of /proc/PID/status: the mask of a thread that is not stopped.
+std::optional<std::uint64_t> MaskFromProc(HostPid pid) {
+  auto status = ReadFile(fmt::format("/proc/{}/status", Raw(pid)));
+  if (!status) {
+    return std::nullopt;
+  }
+  constexpr std::string_view kField = "SigBlk:\t";
+  auto at = status->find(kField);
+  if (at == std::string::npos) {
+    return std::nullopt;
+  }
+  return ParseNumber<std::uint64_t>(
+      std::string_view(*status).substr(at + kField.size(), 16), 16);
+}
+
+std::optional<siginfo_t> InfoOf(const wire::SignalOffer& offer) {
+  siginfo_t info{};
+  if (offer.info().size() != sizeof info) {
+    return std::nullopt;
+  }
+  std::memcpy(&info, offer.info().data(), sizeof info);
+  if (info.si_signo < 1 || info.si_signo > kSignalCount) {
+    return std::nullopt;
+  }
+  return info;
+}
+
+// uc_sigmask in the signal frame of x86-64, from the stack pointer at the
+// handler's entry: the return address, then struct ucontext, whose mask is
+// behind flags, link, stack and the 256 bytes of mcontext
+// (arch/x86/include/uapi/asm/sigcontext.h).
+constexpr std::uint64_t kFrameMask = 8 + 8 + 8 + 24 + 256;
+
+}  // namespace
+
+std::optional<std::uint64_t> AwaySignals::MaskNow() const {
+  if (awaited_mask_) {
+    return awaited_mask_;
+  }
+  if (thread_.Stopped()) {
+    auto mask = thread_.tracee().GetSignalMask();
+    return mask ? std::optional(*mask) : std::nullopt;
+  }
+  return MaskFromProc(thread_.tracee().pid());
+}
+
+void AwaySignals::OnOffer(const wire::SignalOffer& offer) {
+  waiting_.push_back(offer);
+  JudgeWaiting();
+}
+
+void AwaySignals::OnThreadStopped() {
+  if (temporary_ && temporary_->step == Temporary::Step::kWaitStop) {
+    // Back from the call: under the mask that it waited with, so that the
+    // kernel delivers the signal that the call let in.
+    temporary_->step = Temporary::Step::kWaitDelivery;
+    (void)thread_.tracee().SetSignalMask(temporary_->mask);
+    SendToThread(temporary_->info);
+  }
+  JudgeWaiting();
+}
+
+void AwaySignals::JudgeWaiting() {
+  while (!waiting_.empty() && !temporary_) {
+    auto info = InfoOf(waiting_.front());
+    if (info && sent_.contains(info->si_signo)) {
+      return;  // when that one is delivered
+    }
+    if (thread_.place() == GuestThread::Place::kRunning) {
+      thread_.RequestStop();
+      return;  // judged when it is stopped
+    }
+    wire::SignalOffer offer = std::move(waiting_.front());
+    waiting_.pop_front();
+    Judge(offer);
+  }
+}
+
+void AwaySignals::Judge(const wire::SignalOffer& offer) {
+  auto info = InfoOf(offer);
+  auto mask = MaskNow();
+  if (!info || !mask) {
+    return;  // it is dying, or home talks nonsense
+  }
+  if (offer.temporary()) {
+    Temporary made;
+    made.info = *info;
+    made.mask = offer.temporary_mask();
+    made.old_mask = *mask;
+    temporary_ = made;
+    wire::SignalAnswer answer;
+    answer.set_offer(offer.offer());
+    answer.set_accepted(true);
+    hooks_.answer(answer);
+    return;
+  }
+  if ((*mask & SignalBit(info->si_signo)) != 0) {
+    wire::SignalAnswer answer;
+    answer.set_offer(offer.offer());
+    answer.set_mask(*mask);
+    hooks_.answer(answer);
+    return;
+  }
+  Accept(offer, *info);
+}
+
+void AwaySignals::Accept(const wire::SignalOffer& offer,
+                         const siginfo_t& info) {
+  SendToThread(info);
+  wire::SignalAnswer answer;
+  answer.set_offer(offer.offer());
+  answer.set_accepted(true);
+  hooks_.answer(answer);
+  if (thread_.place() == GuestThread::Place::kNotified) {
+    hooks_.interrupt_local();
+  }
+}
+
+void AwaySignals::SendToThread(const siginfo_t& info) {
+  sent_[info.si_signo] = info;
+  pid_t pid = Raw(thread_.tracee().pid());
+  // To the thread: a carrier, whose siginfo is replaced at its delivery stop.
+  ::syscall(SYS_tgkill, pid, pid, info.si_signo);
+}
+
+void AwaySignals::BeforeAnswer() {
+  if (temporary_ && temporary_->step == Temporary::Step::kWaitStop) {
+    thread_.RequestStop();
+  }
+}
+
+void AwaySignals::EnterHandler(int signal, std::uint64_t under) {
+  KernelSigaction before =
+      state_.actions()[static_cast<std::size_t>(signal - 1)];
+  state_.EnterHandler(signal, under);
+  Told mask;
+  mask.kind = Told::Kind::kMask;
+  mask.mask = state_.mask();
+  hooks_.tell(mask);
+  const KernelSigaction& after =
+      state_.actions()[static_cast<std::size_t>(signal - 1)];
+  if (after != before) {  // SA_RESETHAND
+    Told action;
+    action.kind = Told::Kind::kAction;
+    action.signal = signal;
+    action.action = after;
+    hooks_.tell(action);
+  }
+}
+
+void AwaySignals::OnDeliveryStop(int signal) {
+  if (temporary_ && temporary_->step == Temporary::Step::kWaitFrame &&
+      signal == SIGTRAP) {
+    FinishTemporaryStep();
+    JudgeWaiting();
+    return;
+  }
+  if (auto known = sent_.find(signal); known != sent_.end()) {
+    (void)thread_.tracee().SetSignalInfo(known->second);
+    sent_.erase(known);
+  }
+  bool handled = state_.HasHandler(signal);
+  auto under = thread_.tracee().GetSignalMask();
+  if (handled && under) {
+    EnterHandler(signal, *under);
+  }
+  if (temporary_ && temporary_->step == Temporary::Step::kWaitDelivery &&
+      temporary_->info.si_signo == signal) {
+    if (handled) {
+      // One step: the kernel builds the frame and traps at the handler's first
+      // instruction, where the mask that the frame restores can be set.
+      temporary_->step = Temporary::Step::kWaitFrame;
+      thread_.StepInto(signal);
+      return;
+    }
+    (void)thread_.tracee().SetSignalMask(temporary_->old_mask);
+    temporary_.reset();
+  }
+  thread_.LeaveStop(signal);
+  JudgeWaiting();
+}
+
+void AwaySignals::FinishTemporaryStep() {
+  auto registers = thread_.tracee().GetRegisters();
+  if (registers) {
+    auto status =
+        WriteObject(thread_.tracee().pid(), registers->sp() + kFrameMask,
+                    temporary_->old_mask);
+    if (!status) {
+      spdlog::error("guest: mask of a signal frame: {}",
+                    status.error().message);
+    }
+  }
+  temporary_.reset();
+  thread_.LeaveStop();
+}
+
+std::vector<siginfo_t> AwaySignals::Undelivered() const {
+  std::vector<siginfo_t> left;
+  for (const auto& [signal, info] : sent_) {
+    left.push_back(info);
+  }
+  return left;
+}
+
+}  // namespace ssi

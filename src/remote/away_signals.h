@@ -1,0 +1,89 @@
+#ifndef SSI_REMOTE_AWAY_SIGNALS_H_
+#define SSI_REMOTE_AWAY_SIGNALS_H_
+
+#include <signal.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "process/signal_state.h"
+#include "process/told.h"
+#include "proto/session.pb.h"
+#include "remote/guest_thread.h"
+
+namespace ssi {
+
+// The signals of a guest: judges what home offers, delivers it with its
+// siginfo, and tells home what that changed.
+//
+// Home offers a signal; the kernel here holds the true mask. Unblocked: it is
+// accepted and sent to the thread, and home ends the call that the thread may
+// wait in. Blocked: refused, and home puts it back on its queue.
+//
+// Owner:      the remote. Borrows the thread.
+// Threads:    the tracer's.
+// Invariants: of each signal number at most one is on its way here: standard
+//             signals would melt into one. Offers wait their turn.
+class AwaySignals {
+ public:
+  struct Hooks {
+    std::function<void(const wire::SignalAnswer&)> answer;
+    std::function<void(const Told&)> tell;
+    // A signal was accepted while the thread waits here for something that is
+    // not a home call.
+    std::function<void()> interrupt_local;
+  };
+
+  AwaySignals(GuestThread& thread, SignalState& state, Hooks hooks)
+      : thread_(thread), state_(state), hooks_(std::move(hooks)) {}
+
+  void OnOffer(const wire::SignalOffer& offer);
+  // The thread is stopped where its mask can be read and set.
+  void OnThreadStopped();
+  // It is in the delivery stop of `signal`. Makes it go on.
+  void OnDeliveryStop(int signal);
+  // The thread is about to be answered: a temporary mask needs a stop before
+  // the program runs on.
+  void BeforeAnswer();
+
+  // An rt_sigprocmask or rt_sigreturn that unblocks is on its way home: what
+  // home offers now is judged by the mask that is to come.
+  void AwaitMask(std::uint64_t mask) { awaited_mask_ = mask; }
+  void MaskArrived() { awaited_mask_.reset(); }
+
+  // Accepted, sent to the thread, but not delivered: they move with it.
+  [[nodiscard]] std::vector<siginfo_t> Undelivered() const;
+
+ private:
+  void Judge(const wire::SignalOffer& offer);
+  void JudgeWaiting();
+  void Accept(const wire::SignalOffer& offer, const siginfo_t& info);
+  void SendToThread(const siginfo_t& info);
+  void EnterHandler(int signal, std::uint64_t under);
+  void FinishTemporaryStep();
+  [[nodiscard]] std::optional<std::uint64_t> MaskNow() const;
+
+  struct Temporary {
+    siginfo_t info{};
+    std::uint64_t mask = 0;      // while the call waited
+    std::uint64_t old_mask = 0;  // to be in force after the handler
+    enum class Step : std::uint8_t { kWaitStop, kWaitDelivery, kWaitFrame };
+    Step step = Step::kWaitStop;
+  };
+
+  GuestThread& thread_;
+  SignalState& state_;
+  Hooks hooks_;
+  std::deque<wire::SignalOffer> waiting_;
+  std::map<int, siginfo_t> sent_;
+  std::optional<std::uint64_t> awaited_mask_;
+  std::optional<Temporary> temporary_;
+};
+
+}  // namespace ssi
+
+#endif  // SSI_REMOTE_AWAY_SIGNALS_H_

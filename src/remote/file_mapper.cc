@@ -1,0 +1,158 @@
+#include "remote/file_mapper.h"
+
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include <spdlog/spdlog.h>
+
+#include "migration/image_wire.h"
+#include "process/kernel.h"
+#include "proto/message.h"
+#include "proto/session_frames.h"
+
+namespace ssi {
+
+namespace {
+constexpr std::uint64_t kFetchSize = std::uint64_t{1} << 20;
+
+constexpr std::size_t kFdArgument = 4;
+constexpr std::size_t kLengthArgument = 1;
+constexpr std::size_t kOffsetArgument = 5;
+}  // namespace
+
+void FileMapper::Begin(const Notification& call) {
+  call_ = call;
+  if (call.args[kOffsetArgument] % kPageSize != 0) {
+    Refuse(-EINVAL);
+    return;
+  }
+  std::uint64_t size = PageUp(call.args[kLengthArgument]);
+  needed_ = {call.args[kOffsetArgument], size};
+  fetched_ = 0;
+  step_ = Step::kAsking;
+  Ask();
+}
+
+void FileMapper::Ask() {
+  wire::MapFileRequest request;
+  request.set_id(++id_);
+  if (step_ == Step::kAsking) {
+    request.set_fd(static_cast<std::int32_t>(call_.args[kFdArgument]));
+  } else {
+    request.set_file(file_.id);
+    request.set_offset(needed_.address + fetched_);
+    request.set_size(static_cast<std::uint32_t>(
+        std::min(kFetchSize, needed_.size - fetched_)));
+  }
+  auto bytes = proto::EncodeMessage(request);
+  if (bytes) {
+    parts_.channel.Send(proto::session::kMapFile, 0, 0, *bytes);
+  }
+}
+
+Status FileMapper::OnReply(const wire::MapFileReply& reply) {
+  if (reply.id() != id_ ||
+      (step_ != Step::kAsking && step_ != Step::kFetching)) {
+    return Fail(ErrorCode::kProtocol, "map reply to no request");
+  }
+  if (reply.error() != 0) {
+    Refuse(-std::clamp(reply.error(), 1, 4095));
+    return {};
+  }
+  return step_ == Step::kAsking ? TakeFile(reply) : TakeBytes(reply);
+}
+
+Status FileMapper::TakeFile(const wire::MapFileReply& reply) {
+  file_ = migration::FileFromWire(reply.file());
+  needed_.size = needed_.address >= file_.size
+                     ? 0
+                     : std::min(needed_.size, file_.size - needed_.address);
+  auto there = parts_.files.Prepare(file_, {needed_});
+  if (!there) {
+    spdlog::warn("guest: {}", there.error().message);
+    Refuse(-ENOMEM);
+    return {};
+  }
+  auto& known = parts_.followed.files;
+  if (std::none_of(known.begin(), known.end(), [this](const MappedFile& file) {
+        return file.id == file_.id;
+      })) {
+    known.push_back(file_);
+  }
+  if (*there || needed_.size == 0) {
+    Map();
+    return {};
+  }
+  step_ = Step::kFetching;
+  Ask();
+  return {};
+}
+
+Status FileMapper::TakeBytes(const wire::MapFileReply& reply) {
+  auto data = std::as_bytes(std::span(reply.data()));
+  if (data.size() > needed_.size - fetched_) {
+    return Fail(ErrorCode::kProtocol, "more bytes of a file than asked for");
+  }
+  const UniqueFd* fd = parts_.files.Find(file_);
+  auto written =
+      LocalFiles::WriteAt(fd->get(), needed_.address + fetched_, data);
+  if (!written) {
+    spdlog::warn("guest: {}", written.error().message);
+    Refuse(-ENOMEM);
+    return {};
+  }
+  fetched_ += data.size();
+  if (fetched_ < needed_.size && !data.empty()) {
+    Ask();
+    return {};
+  }
+  parts_.files.Filled(file_, {needed_});
+  Map();
+  return {};
+}
+
+void FileMapper::Map() {
+  const UniqueFd* fd = parts_.files.Find(file_);
+  auto number = static_cast<int>(call_.args[kFdArgument]);
+  if (auto status = parts_.thread.AddFd(fd->get(), number); !status) {
+    Refuse(-ENOMEM);
+    return;
+  }
+  step_ = Step::kMapping;
+  // Stops right behind the call, before the program runs on.
+  parts_.thread.RequestStop();
+  parts_.thread.AnswerByKernel();
+}
+
+void FileMapper::OnThreadStopped() {
+  if (step_ != Step::kMapping) {
+    return;
+  }
+  step_ = Step::kIdle;
+  auto registers = parts_.thread.tracee().GetRegisters();
+  if (!registers) {
+    return;
+  }
+  std::int64_t result = registers->result();
+  auto closed =
+      parts_.body.Inject(SYS_close, {call_.args[kFdArgument]});
+  if (!closed) {
+    spdlog::error("guest: close a mapped file: {}", closed.error().message);
+  }
+  if (result > 0) {
+    auto learned =
+        parts_.body.LearnFile(static_cast<std::uint64_t>(result), file_.id);
+    if (!learned) {
+      spdlog::error("guest: {}", learned.error().message);
+    }
+  }
+}
+
+void FileMapper::Refuse(std::int64_t error) {
+  step_ = Step::kIdle;
+  parts_.thread.Answer(error);
+}
+
+}  // namespace ssi

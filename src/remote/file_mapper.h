@@ -1,0 +1,60 @@
+#ifndef SSI_REMOTE_FILE_MAPPER_H_
+#define SSI_REMOTE_FILE_MAPPER_H_
+
+#include <cstdint>
+#include <functional>
+
+#include "process/image.h"
+#include "proto/channel.h"
+#include "proto/session.pb.h"
+#include "remote/body.h"
+#include "remote/guest_thread.h"
+#include "remote/local_files.h"
+
+namespace ssi {
+
+// mmap of a private file mapping while the process is away: asks home which
+// file the descriptor is, gets the bytes that this node lacks, and lets the
+// kernel make the guest's own mmap on a file of this node, which is given the
+// guest under the same number for just that call.
+//
+// Owner:   the remote. One mapping at a time.
+// Threads: the tracer's.
+class FileMapper {
+ public:
+  struct Parts {
+    proto::Channel& channel;
+    GuestThread& thread;
+    Body& body;
+    LocalFiles& files;
+    ProcessImage& followed;
+  };
+  explicit FileMapper(Parts parts) : parts_(parts) {}
+
+  void Begin(const Notification& call);
+  Status OnReply(const wire::MapFileReply& reply);
+  // The thread has stopped behind its mmap: takes the descriptor away again.
+  void OnThreadStopped();
+  [[nodiscard]] bool Busy() const { return step_ != Step::kIdle; }
+
+ private:
+  enum class Step : std::uint8_t { kIdle, kAsking, kFetching, kMapping };
+
+  Status TakeFile(const wire::MapFileReply& reply);
+  Status TakeBytes(const wire::MapFileReply& reply);
+  void Ask();
+  void Map();
+  void Refuse(std::int64_t error);
+
+  Parts parts_;
+  Step step_ = Step::kIdle;
+  Notification call_;
+  MappedFile file_;
+  MemoryRun needed_{};
+  std::uint64_t fetched_ = 0;
+  std::uint64_t id_ = 0;
+};
+
+}  // namespace ssi
+
+#endif  // SSI_REMOTE_FILE_MAPPER_H_

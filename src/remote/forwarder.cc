@@ -1,0 +1,203 @@
+#include "remote/forwarder.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "base/check.h"
+#include "process/kernel.h"
+#include "process/told.h"
+#include "proto/session_frames.h"
+#include "supervisor/call_table.h"
+#include "supervisor/timed_calls.h"
+
+namespace ssi {
+
+using supervisor::CallRequest;
+using supervisor::ReplyView;
+using supervisor::RequestHead;
+using supervisor::UndoHint;
+
+bool Forwarder::Forward(const supervisor::CallRow& row, const CallArgs& args,
+                        Finish finish, Adjust adjust,
+                        std::optional<Nanos> left) {
+  SSI_CHECK(!finish_, "a second call while one is under way");
+  supervisor::MarshalIn(row, args, memory_, request_);
+  using supervisor::CallClass;
+  if (supervisor::ReclassifyMarshalled(request_, CallClass::kHome) ==
+      CallClass::kComeHome) {
+    return false;
+  }
+  if (left) {
+    (void)supervisor::SetTimeLeft(request_, *left);
+  }
+  finish_ = std::move(finish);
+  adjust_ = std::move(adjust);
+  if (supervisor::TimedCallOf(row.nr) != nullptr) {
+    limit_ = supervisor::TimeLeft(request_);
+    started_ = clock_.Boot();
+  } else {
+    limit_.reset();
+  }
+  SendRequest();
+  return true;
+}
+
+void Forwarder::SendRequest() {
+  kind_ = Kind::kCall;
+  ++calls_;
+  channel_.Send(proto::session::kCall, 0, ++id_,
+                {request_.head.Wire(), request_.data.bytes()});
+}
+
+void Forwarder::ForwardRestart(const PendingCall& pending, Finish finish) {
+  SSI_CHECK(!finish_, "a second call while one is under way");
+  finish_ = std::move(finish);
+  kind_ = Kind::kRestart;
+  restarting_ = pending;
+  limit_.reset();
+  RequestHead head;
+  head.nr = SYS_restart_syscall;
+  ++calls_;
+  channel_.Send(proto::session::kCall, 0, ++id_, head.Wire());
+}
+
+void Forwarder::ChangeMask(std::uint64_t mask, Finish finish) {
+  SSI_CHECK(!finish_, "a second call while one is under way");
+  finish_ = std::move(finish);
+  kind_ = Kind::kMask;
+  limit_.reset();
+  Told told;
+  told.kind = Told::Kind::kMask;
+  told.mask = mask;
+  channel_.Send(proto::session::kTold, proto::session::kAnswerWanted, ++id_,
+                std::as_bytes(std::span(&told, 1)));
+}
+
+void Forwarder::Cancel() {
+  if (Outstanding()) {
+    channel_.Send(proto::session::kCancel, 0, id_,
+                  std::span<const std::byte>());
+  }
+}
+
+Status Forwarder::OnReply(std::uint64_t id,
+                          std::span<const std::byte> payload) {
+  if (!Outstanding() || id != id_) {
+    return Fail(ErrorCode::kProtocol, "reply {} to no call", id);
+  }
+  SSI_ASSIGN(auto reply, supervisor::DecodeReply(payload));
+  switch (kind_) {
+    case Kind::kCall:
+      return TakeCallReply(reply);
+    case Kind::kRestart:
+      TakeRestartReply(reply);
+      return {};
+    case Kind::kMask:
+      End(reply.head.result);
+      return {};
+    case Kind::kUndo:
+      End(undo_result_);
+      return {};
+  }
+  return {};
+}
+
+Status Forwarder::TakeCallReply(const ReplyView& given) {
+  ReplyView reply = given;
+  if (adjust_) {
+    adjusted_.assign(reply.data.begin(), reply.data.end());
+    std::span rest(adjusted_);
+    for (const auto& entry : reply.head.Buffers()) {
+      if (entry.length > rest.size()) {
+        return Fail(ErrorCode::kProtocol, "reply buffer of {} bytes",
+                    entry.length);
+      }
+      adjust_(entry.arg, rest.first(entry.length));
+      rest = rest.subspan(entry.length);
+    }
+    reply.data = adjusted_;
+  }
+  SSI_ASSIGN(auto result, supervisor::MarshalOut(request_, reply, memory_));
+  if (result.more && supervisor::MarshalNext(request_, memory_)) {
+    SendRequest();
+    return {};
+  }
+  if (result.undo.kind != UndoHint::Kind::kNone) {
+    Undo(result.undo, result.value);
+    return {};
+  }
+  End(result.value);
+  return {};
+}
+
+void Forwarder::TakeRestartReply(const ReplyView& reply) {
+  const PendingCall& pending = restarting_;
+  bool has_result = reply.head.buffer_count == 1 && pending.number == SYS_poll;
+  if (has_result && !IsRestart(reply.head.result)) {
+    constexpr std::uint64_t kPollFd = 8;
+    std::uint64_t size =
+        std::min<std::uint64_t>(reply.data.size(), pending.args[1] * kPollFd);
+    memory_.Write(RemoteAddr{pending.args[0]}, reply.data.first(size));
+  }
+  if (IsRestart(reply.head.result)) {
+    pending_ = pending;  // home's stand-in still knows how much is left
+  }
+  End(reply.head.result);
+}
+
+void Forwarder::End(std::int64_t result) {
+  NoteTimeLeft(result);
+  adjust_ = nullptr;
+  auto finish = std::exchange(finish_, nullptr);
+  finish(result);
+}
+
+void Forwarder::NoteTimeLeft(std::int64_t result) {
+  if (!IsRestart(result) || !limit_) {
+    return;
+  }
+  PendingCall pending;
+  pending.number = static_cast<std::uint64_t>(request_.row->nr);
+  pending.args = request_.args;
+  pending.left = std::max(Nanos(0), *limit_ - (clock_.Boot() - started_));
+  pending_ = pending;
+}
+
+std::optional<PendingCall> Forwarder::TakePending() {
+  return std::exchange(pending_, std::nullopt);
+}
+
+void Forwarder::Undo(const UndoHint& undo, std::int64_t result) {
+  if (undo.kind == UndoHint::Kind::kSeekBack) {
+    SendUndo("lseek",
+             {static_cast<std::uint64_t>(undo.fd),
+              static_cast<std::uint64_t>(-undo.bytes), SEEK_CUR},
+             result);
+    return;
+  }
+  // close_range takes both at once where they are neighbours, which pipe()
+  // does not promise; the second is closed first, then the first.
+  int second = undo.second_fd;
+  int first = undo.fd;
+  SendUndo("close", {static_cast<std::uint64_t>(second)}, result);
+  auto finish = std::exchange(finish_, nullptr);
+  finish_ = [this, first, finish = std::move(finish)](std::int64_t value) {
+    finish_ = finish;
+    SendUndo("close", {static_cast<std::uint64_t>(first)}, value);
+  };
+}
+
+void Forwarder::SendUndo(const char* name, const CallArgs& args,
+                         std::int64_t result) {
+  supervisor::MarshalIn(*supervisor::FindCall(name), args, memory_, undo_);
+  kind_ = Kind::kUndo;
+  undo_result_ = result;
+  channel_.Send(proto::session::kCall, 0, ++id_,
+                {undo_.head.Wire(), undo_.data.bytes()});
+}
+
+}  // namespace ssi

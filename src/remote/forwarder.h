@@ -1,0 +1,97 @@
+#ifndef SSI_REMOTE_FORWARDER_H_
+#define SSI_REMOTE_FORWARDER_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+
+#include "base/clock.h"
+#include "process/image.h"
+#include "proto/channel.h"
+#include "remote/process_memory.h"
+#include "supervisor/args.h"
+
+namespace ssi {
+
+// Sends the calls of a guest home and brings back their results.
+//
+// Owner:      the remote; one call at a time (its one thread waits for it).
+// Borrows:    the channel.
+// Threads:    the loop's.
+// Invariants: `finish` comes exactly once for each call, unless the forwarder
+//             is destroyed first; with a value, -errno, or a restart code when
+//             the call was cancelled before it had a result.
+class Forwarder {
+ public:
+  using Finish = std::function<void(std::int64_t result)>;
+  // May change the bytes of an output buffer of a reply before they go to the
+  // guest: argument, and its bytes.
+  using Adjust =
+      std::function<void(std::uint8_t argument, std::span<std::byte> bytes)>;
+
+  Forwarder(proto::Channel& channel, HostPid guest, const Clock& clock)
+      : channel_(channel), memory_(guest), clock_(clock) {}
+
+  // Marshals and sends. `left`: the time limit to use instead of the caller's.
+  // False, and nothing was sent, where the arguments turn out to be such that
+  // the call must come home.
+  [[nodiscard]] bool Forward(const supervisor::CallRow& row,
+                             const CallArgs& args, Finish finish,
+                             Adjust adjust = {},
+                             std::optional<Nanos> left = {});
+  // Lets the stand-in finish a call that was interrupted at home when the
+  // process left (restart_syscall). Of a poll, `pending` says where the
+  // results go.
+  void ForwardRestart(const PendingCall& pending, Finish finish);
+
+  // Sets the stand-in's signal mask; finishes when all that becomes deliverable
+  // by that has been offered.
+  void ChangeMask(std::uint64_t mask, Finish finish);
+
+  // Asks home to interrupt the call that is under way. Its finish comes as
+  // for any other.
+  void Cancel();
+  [[nodiscard]] bool Outstanding() const { return static_cast<bool>(finish_); }
+
+  // A kReply frame. kProtocol for one that fits nothing.
+  Status OnReply(std::uint64_t id, std::span<const std::byte> payload);
+
+  // Of the call that finished last with a restart code: with how much of its
+  // time limit left it must be issued again.
+  [[nodiscard]] std::optional<PendingCall> TakePending();
+
+  [[nodiscard]] std::uint64_t calls() const { return calls_; }
+
+ private:
+  void SendRequest();
+  Status TakeCallReply(const supervisor::ReplyView& reply);
+  void TakeRestartReply(const supervisor::ReplyView& reply);
+  void End(std::int64_t result);
+  void NoteTimeLeft(std::int64_t result);
+  void Undo(const supervisor::UndoHint& undo, std::int64_t result);
+  void SendUndo(const char* name, const CallArgs& args, std::int64_t result);
+
+  proto::Channel& channel_;
+  ProcessMemory memory_;
+  const Clock& clock_;
+  supervisor::CallRequest request_;
+  supervisor::CallRequest undo_;
+  std::vector<std::byte> adjusted_;
+  Finish finish_;
+  Adjust adjust_;
+  // What the reply to come belongs to.
+  enum class Kind : std::uint8_t { kCall, kRestart, kMask, kUndo };
+  Kind kind_ = Kind::kCall;
+  PendingCall restarting_;        // kRestart
+  std::int64_t undo_result_ = 0;  // kUndo
+  std::optional<Nanos> limit_;
+  Nanos started_{};
+  std::optional<PendingCall> pending_;
+  std::uint64_t id_ = 0;
+  std::uint64_t calls_ = 0;
+};
+
+}  // namespace ssi
+
+#endif  // SSI_REMOTE_FORWARDER_H_

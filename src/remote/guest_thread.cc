@@ -1,0 +1,89 @@
+#include "remote/guest_thread.h"
+
+#include <spdlog/spdlog.h>
+
+#include "base/check.h"
+
+namespace ssi {
+
+namespace {
+
+// Death is a normal outcome and reported elsewhere; anything else is worth a
+// line.
+void Expect(const Status& status, const char* what) {
+  if (!status && status.error().code != ErrorCode::kGone) {
+    spdlog::error("guest: {}: {}", what, status.error().message);
+  }
+}
+
+}  // namespace
+
+void GuestThread::RequestStop() {
+  if (place_ != Place::kStopped && !interrupt_requested_) {
+    interrupt_requested_ = true;
+    Expect(tracee_.Interrupt(), "interrupt");
+  }
+}
+
+void GuestThread::AddHold(Hold hold) {
+  holds_ |= hold;
+  RequestStop();
+}
+
+void GuestThread::DropHold(Hold hold) {
+  std::uint32_t before = holds_;
+  holds_ &= ~static_cast<std::uint32_t>(hold);
+  if (before != 0 && holds_ == 0 && place_ == Place::kStopped) {
+    GoOn();
+  }
+}
+
+void GuestThread::OnNotified(const Notification& notification) {
+  place_ = Place::kNotified;
+  notification_ = notification;
+}
+
+void GuestThread::OnStopped(bool interrupted) {
+  place_ = Place::kStopped;
+  if (interrupted) {
+    interrupt_requested_ = false;
+  }
+}
+
+void GuestThread::Answer(std::int64_t result) {
+  SSI_CHECK(place_ == Place::kNotified, "answer to nothing");
+  place_ = Place::kRunning;
+  Expect(notifications_.Answer(notification_.id, result), "answer");
+}
+
+void GuestThread::AnswerByKernel() {
+  SSI_CHECK(place_ == Place::kNotified, "answer to nothing");
+  place_ = Place::kRunning;
+  Expect(notifications_.Continue(notification_.id), "continue a call");
+}
+
+Status GuestThread::AddFd(int fd, int at) {
+  return notifications_.AddFd(notification_.id, fd, at);
+}
+
+void GuestThread::GoOn(int signal) {
+  if (holds_ == 0) {
+    LeaveStop(signal);
+  }
+}
+
+void GuestThread::LeaveStop(int signal) {
+  SSI_CHECK(place_ == Place::kStopped, "it is not stopped");
+  place_ = Place::kRunning;
+  if (holds_ != 0) {
+    RequestStop();  // pends over the stop, and takes effect right after it
+  }
+  Expect(tracee_.Continue(signal), "continue");
+}
+
+void GuestThread::StepInto(int signal) {
+  place_ = Place::kRunning;
+  Expect(tracee_.SingleStep(signal), "single step");
+}
+
+}  // namespace ssi

@@ -1,0 +1,501 @@
+#include "remote/remote.h"
+
+#include <spdlog/spdlog.h>
+
+#include "base/files.h"
+#include "migration/image_wire.h"
+#include "migration/move_wire.h"
+#include "process/cpu_features.h"
+#include "proto/message.h"
+#include "proto/session_frames.h"
+#include "remote/admission.h"
+
+namespace ssi {
+
+using migration::Role;
+using std::chrono::nanoseconds;
+
+namespace {
+using namespace std::chrono_literals;
+constexpr Nanos kUsagePeriod = 1s;
+}  // namespace
+
+Remote::Remote(Places places, std::string name, std::function<void()> ended)
+    : places_(places),
+      name_(std::move(name)),
+      ended_(std::move(ended)),
+      usage_timer_(places.loop) {}
+
+Remote::~Remote() {
+  DropGuest();
+}
+
+// ---- connections ------------------------------------------------------------
+
+void Remote::TakeCalls(UniqueFd socket, const proto::TlsContext& context) {
+  proto::Channel::Callbacks callbacks;
+  callbacks.on_open = [this](Status status) {
+    if (!status) {
+      EndSession(status.error().message);
+    }
+  };
+  callbacks.on_frame = [this](const proto::FrameHeader& header,
+                              std::span<const std::byte> payload) {
+    OnFrame(header, payload);
+  };
+  callbacks.on_closed = [this](const Error& error) { OnClosed(error); };
+  callbacks.on_received = [this] { places_.watchdog.Heard(); };
+  proto::ChannelLimits limits;
+  limits.silence = places_.policy.grace;
+  channel_ = proto::Channel::Server(places_.loop, std::move(socket), context,
+                                    std::move(callbacks), limits);
+}
+
+void Remote::TakeBulk(UniqueFd socket, const proto::TlsContext& context) {
+  auto stream = proto::BulkStream::Server(std::move(socket), context);
+  if (!stream) {
+    EndSession(stream.error().message);
+    return;
+  }
+  bulk_ = *std::move(stream);
+  auto status = std::make_shared<Status>();
+  RunBulk(
+      [this, status] { *status = bulk_->Handshake(); },
+      [this, status] {
+        if (!*status) {
+          EndSession(status->error().message);
+          return;
+        }
+        bulk_ready_ = true;
+        if (auto go_on = std::exchange(when_bulk_ready_, nullptr)) {
+          go_on();
+        }
+      });
+}
+
+void Remote::Transmit(proto::FrameType type,
+                      const google::protobuf::MessageLite& message) {
+  if (auto bytes = proto::EncodeMessage(message); bytes && channel_) {
+    channel_->Send(type, 0, 0, *bytes);
+  }
+}
+
+void Remote::OnFrame(const proto::FrameHeader& header,
+                     std::span<const std::byte> payload) {
+  if (over_) {
+    return;
+  }
+  if (auto status = HandleFrame(header, payload); !status) {
+    EndSession(status.error().message);
+  }
+}
+
+Status Remote::HandleFrame(const proto::FrameHeader& header,
+                           std::span<const std::byte> payload) {
+  namespace session = proto::session;
+  if (header.type == session::kReply && guest_) {
+    return guest_->OnReply(header.id, payload);
+  }
+  if (header.type == session::kMove) {
+    return OnMoveFrame(payload);
+  }
+  if (header.type == session::kEnd) {
+    SendUsage();
+    DropGuest();
+    channel_->Send(session::kEnded, 0, 0, std::span<const std::byte>());
+    return {};
+  }
+  if (!guest_) {
+    return {};  // it has left or ended meanwhile
+  }
+  if (header.type == session::kSignal) {
+    wire::SignalOffer offer;
+    SSI_TRY(proto::DecodeMessage(payload, offer));
+    guest_->OnSignal(offer);
+  } else if (header.type == session::kStop) {
+    guest_->OnStop();
+  } else if (header.type == session::kContinue) {
+    guest_->OnContinue();
+  } else if (header.type == session::kMapFileReply) {
+    wire::MapFileReply reply;
+    SSI_TRY(proto::DecodeMessage(payload, reply));
+    return guest_->OnMapReply(reply);
+  } else {
+    return Fail(ErrorCode::kProtocol, "frame type {}",
+                static_cast<unsigned>(header.type));
+  }
+  return {};
+}
+
+void Remote::OnClosed(const Error& error) {
+  Feed(migration::LinkLost{Role::kHome, error.message});
+  EndSession(error.message);
+}
+
+void Remote::EndSession(const std::string& reason) {
+  if (over_) {
+    return;
+  }
+  over_ = true;
+  if (guest_) {
+    spdlog::warn("{}: connection to home lost, the guest is killed: {}", name_,
+                 reason);
+  } else {
+    spdlog::debug("{}: session ends: {}", name_, reason);
+  }
+  DropGuest();
+  // Not from inside a callback of the channel.
+  asio::post(places_.loop, ended_);
+}
+
+// ---- the machines -----------------------------------------------------------
+
+Status Remote::OnMoveFrame(std::span<const std::byte> payload) {
+  wire::Move move;
+  SSI_TRY(proto::DecodeMessage(payload, move));
+  SSI_ASSIGN(auto received, migration::FromWire(move));
+  if (received.from != Role::kHome) {
+    return Fail(ErrorCode::kProtocol, "a move not from home");
+  }
+  if (move.has_ask()) {
+    if (guest_ || target_ || source_) {
+      return Fail(ErrorCode::kProtocol, "asked while it has a process");
+    }
+    details_ = move.ask().details();
+    shift_ = {nanoseconds(details_.monotonic_ns()) -
+                  places_.clock.Monotonic(),
+              nanoseconds(details_.boot_ns()) - places_.clock.Boot()};
+    home_node_ = details_.home();
+    command_ = details_.command();
+    target_.emplace(migration::MoveOf(received.message),
+                    migration::HomeIs::kElsewhere);
+  } else if (move.has_freeze() && guest_ && guest_->Running() && !source_) {
+    source_.emplace(migration::MoveOf(received.message),
+                    migration::HomeIs::kElsewhere);
+  }
+  Feed(migration::Received{received.from, received.message});
+  return {};
+}
+
+void Remote::Feed(const migration::Event& event) {
+  if (target_) {
+    Carry(Role::kTarget, target_->On(event));
+  } else if (source_) {
+    Carry(Role::kSource, source_->On(event));
+  }
+}
+
+struct Remote::Carrier {
+  Remote& remote;
+  Role role;
+
+  void operator()(const migration::Send& send) const {
+    remote.Send(role, send.message);
+  }
+  void operator()(const migration::StartTimer& start) const {
+    remote.StartTimer(start.kind, start.limit);
+  }
+  void operator()(const migration::StopTimer& stop) const {
+    remote.timers_.erase(stop.kind);
+  }
+  void operator()(const migration::Note& note) const {
+    spdlog::info("{}: {}", remote.name_, note.text);
+  }
+  void operator()(const migration::Finished& finished) const {
+    spdlog::debug("{}: move {}: {}", remote.name_,
+                  migration::NameOf(finished.outcome), finished.reason);
+    if (role == Role::kTarget) {
+      remote.target_.reset();
+    } else {
+      remote.source_.reset();
+    }
+    remote.timers_.clear();
+  }
+  void operator()(const migration::FreezeProcess&) const {
+    remote.guest_->Freeze();
+  }
+  void operator()(const migration::CancelHomeCalls&) const {
+    remote.guest_->Settle();
+  }
+  void operator()(const migration::SendImage&) const { remote.SendImage(); }
+  void operator()(const migration::ResumeHere& resume) const {
+    spdlog::info("{}: goes on here: {}", remote.name_, resume.reason);
+    remote.guest_->Resume();
+  }
+  void operator()(const migration::DestroyCopy& destroy) const {
+    spdlog::debug("{}: copy destroyed: {}", remote.name_, destroy.reason);
+    remote.DropGuest();
+  }
+  void operator()(const migration::CheckAsk& check) const {
+    remote.CheckAsk(check.ask);
+  }
+  void operator()(const migration::ReceiveImage&) const {
+    remote.ReceiveImage();
+  }
+  void operator()(const migration::BeginRebuild&) const {
+    remote.BeginRebuild();
+  }
+  void operator()(const migration::StartHere&) const { remote.StartHere(); }
+  void operator()(const migration::DiscardRebuild& discard) const {
+    remote.Discard(discard.reason);
+  }
+  // Home's own: no machine of this side asks for them.
+  void operator()(const migration::RecordPlace&) const {}
+  void operator()(const migration::BreakLink&) const {}
+  void operator()(const migration::RefuseMove&) const {}
+  void operator()(const migration::RefuseAbort&) const {}
+  void operator()(const migration::EmptyStandIn&) const {}
+};
+
+void Remote::Carry(Role role, const migration::Actions& actions) {
+  for (const auto& action : actions) {
+    std::visit(Carrier{*this, role}, action);
+  }
+}
+
+void Remote::Send(Role from, const migration::Message& message) {
+  wire::Move move;
+  migration::ToWire(from, message, {}, move);
+  Transmit(proto::session::kMove, move);
+}
+
+void Remote::StartTimer(migration::TimerKind kind, Nanos limit) {
+  auto& timer = timers_[kind];
+  timer = std::make_unique<Timer>(places_.loop);
+  timer->Start(limit, [this, kind] {
+    std::string detail = guest_ ? guest_->WhereItIs() : "";
+    Feed(migration::TimerFired{kind, detail});
+  });
+}
+
+// ---- arrival ----------------------------------------------------------------
+
+void Remote::CheckAsk(const migration::Ask& ask) {
+  auto refused = ReasonToRefuse(ask, details_, places_.policy);
+  if (refused) {
+    Feed(migration::Rejected{*refused});
+    return;
+  }
+  // Looks at its own files now, while the process still runs at home.
+  for (const auto& file : details_.files()) {
+    (void)places_.files.Prepare(migration::FileFromWire(file), {});
+  }
+  Feed(migration::Admitted{"bulk"});
+}
+
+void Remote::ReceiveImage() {
+  if (!bulk_ready_) {
+    when_bulk_ready_ = [this] { ReceiveImage(); };
+    return;
+  }
+  auto image = std::make_shared<Result<CapturedProcess>>();
+  RunBulk(
+      [this, image] { *image = migration::ReadImage(*bulk_); },
+      [this, image] { OnImage(std::move(*image)); });
+}
+
+Status Remote::PrepareFiles(const CapturedProcess& image,
+                            migration::Destination& destination) {
+  filling_.clear();
+  for (const auto& file : image.image.files) {
+    std::vector<MemoryRun> needed;
+    for (const auto& area : image.image.areas) {
+      if (area.file == file.id && area.vma.offset < file.size) {
+        needed.push_back({area.vma.offset,
+                          std::min(area.vma.size(),
+                                   file.size - area.vma.offset)});
+      }
+    }
+    SSI_ASSIGN(bool there, places_.files.Prepare(file, needed));
+    if (!there) {
+      destination.wanted.push_back(file.id);
+      filling_.emplace_back(file, needed);
+    }
+  }
+  return {};
+}
+
+void Remote::MakeGuest() {
+  Guest::Hooks hooks;
+  hooks.exited = [this](const wire::Exit& exit) {
+    SendUsage();
+    Transmit(proto::session::kExit, exit);
+    Feed(migration::ProcessDied{"it ended"});
+  };
+  hooks.come_home = [this](int number, std::string_view reason) {
+    wire::ComeHome come;
+    come.set_number(number);
+    come.set_reason(std::string(reason));
+    Transmit(proto::session::kComeHome, come);
+  };
+  hooks.frozen = [this] { Feed(migration::Frozen{}); };
+  hooks.settled = [this] { Feed(migration::HomeCallsSettled{}); };
+  guest_ = std::make_unique<Guest>(
+      Guest::Places{places_.loop, places_.clock, *channel_, places_.files},
+      std::move(hooks));
+}
+
+void Remote::OnImage(Result<CapturedProcess> image) {
+  if (over_ || !target_) {
+    return;
+  }
+  if (!image) {
+    Feed(migration::StepFailed{image.error().message});
+    return;
+  }
+  migration::Destination destination;
+  MakeGuest();
+  home_pid_ = Raw(image->image.pid);
+  auto status = PrepareFiles(*image, destination);
+  if (status) {
+    status = guest_->Build(*image, shift_);
+  }
+  if (!status) {
+    Feed(migration::StepFailed{status.error().message});
+    return;
+  }
+  destination.process = guest_->pid();
+  std::map<std::uint32_t, int> descriptors;
+  for (const auto& [file, needed] : filling_) {
+    descriptors[file.id] = places_.files.Find(file)->get();
+  }
+  destination.write_file = [descriptors](std::uint32_t id,
+                                         std::uint64_t offset,
+                                         std::span<const std::byte> data) {
+    return LocalFiles::WriteAt(descriptors.at(id), offset, data);
+  };
+  auto checksum = std::make_shared<Result<migration::Checksum>>();
+  RunBulk(
+      [this, checksum, contents = std::move(image->contents),
+       destination = std::move(destination)] {
+        *checksum = migration::ReadContents(*bulk_, contents, destination);
+      },
+      [this, checksum] { OnContents(std::move(*checksum)); });
+}
+
+void Remote::OnContents(Result<migration::Checksum> checksum) {
+  if (over_ || !target_) {
+    return;
+  }
+  if (!checksum) {
+    Feed(migration::StepFailed{checksum.error().message});
+    return;
+  }
+  for (const auto& [file, needed] : filling_) {
+    places_.files.Filled(file, needed);
+  }
+  filling_.clear();
+  checksum_ = *checksum;
+  Feed(migration::ImageArrived{});
+}
+
+void Remote::BeginRebuild() {
+  auto status = guest_->Finish();
+  if (status) {
+    status = places_.watchdog.Guard(guest_->init_pid_fd());
+  }
+  if (!status) {
+    Feed(migration::StepFailed{status.error().message});
+    return;
+  }
+  Feed(migration::Rebuilt{checksum_});
+}
+
+void Remote::StartHere() {
+  if (auto status = guest_->Start(); !status) {
+    Feed(migration::StepFailed{status.error().message});
+    return;
+  }
+  spdlog::info("{}: process {} of {} runs here ({})", name_, home_pid_,
+               home_node_, command_);
+  Feed(migration::Started{});
+  SendUsage();
+}
+
+void Remote::Discard(const std::string& reason) {
+  spdlog::info("{}: arrival given up: {}", name_, reason);
+  DropGuest();
+}
+
+// ---- departure --------------------------------------------------------------
+
+void Remote::SendImage() {
+  auto captured = guest_->Capture();
+  if (!captured) {
+    Feed(migration::StepFailed{captured.error().message});
+    return;
+  }
+  auto result = std::make_shared<Result<migration::SendResult>>();
+  RunBulk(
+      [this, result, captured = *std::move(captured), pid = guest_->pid()] {
+        *result = migration::StreamImage(*bulk_, captured, pid, {});
+      },
+      [this, result] {
+        if (*result) {
+          Feed(migration::ImageSent{(*result)->checksum});
+        } else {
+          Feed(migration::StepFailed{result->error().message});
+        }
+      });
+}
+
+// ---- the guest --------------------------------------------------------------
+
+void Remote::DropGuest() {
+  usage_timer_.Stop();
+  StopBulk();  // it may still read or write the guest
+  guest_.reset();
+}
+
+// Starts blocking work on the bulk connection.
+void Remote::RunBulk(std::function<void()> work, std::function<void()> done) {
+  bulk_busy_ = true;
+  bulk_task_ = std::make_unique<migration::BulkTask>(
+      places_.loop, std::move(work), [this, done = std::move(done)] {
+        bulk_busy_ = false;
+        done();
+      });
+}
+
+// A stream that is broken off in the middle is of no use any more: the next
+// move needs a new session.
+void Remote::StopBulk() {
+  if (bulk_busy_) {
+    bulk_->Interrupt();
+    bulk_task_.reset();
+    bulk_busy_ = false;
+    bulk_ready_ = false;
+  }
+}
+
+void Remote::SendUsage() {
+  if (!guest_ || over_) {
+    return;
+  }
+  Transmit(proto::session::kUsage, guest_->Usage());
+  usage_timer_.Start(kUsagePeriod, [this] { SendUsage(); });
+}
+
+void Remote::PollStops() {
+  if (guest_) {
+    guest_->PollStops();
+  }
+}
+
+void Remote::AskToLeave(const std::string& reason) {
+  if (guest_ && guest_->Running()) {
+    wire::ComeHome come;
+    come.set_number(-1);
+    come.set_reason(reason);
+    come.set_stay(true);
+    Transmit(proto::session::kComeHome, come);
+  }
+}
+
+bool Remote::HasGuest() const { return guest_ && guest_->Running(); }
+
+wire::Usage Remote::Usage() const {
+  return guest_ ? guest_->Usage() : wire::Usage();
+}
+
+}  // namespace ssi

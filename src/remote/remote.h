@@ -1,0 +1,135 @@
+#ifndef SSI_REMOTE_REMOTE_H_
+#define SSI_REMOTE_REMOTE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "migration/bulk_task.h"
+#include "migration/image_stream.h"
+#include "migration/source_machine.h"
+#include "migration/target_machine.h"
+#include "proto/bulk_stream.h"
+#include "proto/channel.h"
+#include "proto/session.pb.h"
+#include "remote/guest.h"
+#include "remote/local_files.h"
+#include "remote/policy.h"
+#include "remote/watchdog.h"
+
+namespace ssi {
+
+// The side of one process's session that is not its home: the two connections
+// to the home supervisor, the source's and target's part of its moves, and the
+// guest itself while it is here.
+//
+// Owner:      the guest supervisor, by session id, until `ended`.
+// Threads:    the tracer's.
+// Invariants: when the connection to home is lost, the guest is killed: it
+//             cannot live without home, and home does not start it elsewhere.
+class Remote {
+ public:
+  struct Places {
+    Loop& loop;
+    const Clock& clock;
+    LocalFiles& files;
+    const GuestPolicy& policy;
+    Watchdog& watchdog;
+  };
+  // `ended` comes once, from the loop; then this must be destroyed.
+  Remote(Places places, std::string name, std::function<void()> ended);
+  ~Remote();
+  Remote(const Remote&) = delete;
+  Remote& operator=(const Remote&) = delete;
+  Remote(Remote&&) = delete;
+  Remote& operator=(Remote&&) = delete;
+
+  // The two connections, greeted (proto/greeting.h).
+  void TakeCalls(UniqueFd socket, const proto::TlsContext& context);
+  void TakeBulk(UniqueFd socket, const proto::TlsContext& context);
+
+  // After each SIGCHLD.
+  void PollStops();
+  // This node goes down: asks home to take the process back.
+  void AskToLeave(const std::string& reason);
+  [[nodiscard]] bool HasGuest() const;
+  // Of the guest, for listings.
+  [[nodiscard]] std::int32_t home_pid() const { return home_pid_; }
+  [[nodiscard]] const std::string& home_node() const { return home_node_; }
+  [[nodiscard]] const std::string& command() const { return command_; }
+  [[nodiscard]] wire::Usage Usage() const;
+
+ private:
+  using SourceMachine = migration::SourceMachine;
+  using TargetMachine = migration::TargetMachine;
+
+  void OnFrame(const proto::FrameHeader& header,
+               std::span<const std::byte> payload);
+  Status HandleFrame(const proto::FrameHeader& header,
+                     std::span<const std::byte> payload);
+  Status OnMoveFrame(std::span<const std::byte> payload);
+  void OnClosed(const Error& error);
+  void EndSession(const std::string& reason);
+
+  void Feed(const migration::Event& event);
+  void Carry(migration::Role role, const migration::Actions& actions);
+  struct Carrier;
+
+  // ---- actions of the machines ----
+  void Send(migration::Role from, const migration::Message& message);
+  void CheckAsk(const migration::Ask& ask);
+  void ReceiveImage();
+  void OnImage(Result<CapturedProcess> image);
+  Status PrepareFiles(const CapturedProcess& image,
+                      migration::Destination& destination);
+  void OnContents(Result<migration::Checksum> checksum);
+  void BeginRebuild();
+  void StartHere();
+  void Discard(const std::string& reason);
+  void SendImage();
+  void StartTimer(migration::TimerKind kind, Nanos limit);
+
+  void RunBulk(std::function<void()> work, std::function<void()> done);
+  void StopBulk();
+  void MakeGuest();
+  void DropGuest();
+  void SendUsage();
+  void Transmit(proto::FrameType type,
+                const google::protobuf::MessageLite& message);
+
+  Places places_;
+  std::string name_;
+  std::function<void()> ended_;
+  bool over_ = false;
+
+  std::unique_ptr<proto::Channel> channel_;
+  std::unique_ptr<proto::BulkStream> bulk_;
+  std::unique_ptr<migration::BulkTask> bulk_task_;
+  bool bulk_ready_ = false;  // its handshake is done, and it is whole
+  bool bulk_busy_ = false;
+  std::function<void()> when_bulk_ready_;
+
+  std::optional<SourceMachine> source_;
+  std::optional<TargetMachine> target_;
+  std::map<migration::TimerKind, std::unique_ptr<Timer>> timers_;
+  migration::Checksum checksum_{};
+  std::vector<std::pair<MappedFile, std::vector<MemoryRun>>> filling_;
+
+  std::unique_ptr<Guest> guest_;
+  Guest::ClockShift shift_;
+  wire::AskDetails details_;
+  Timer usage_timer_;
+
+  std::int32_t home_pid_ = 0;
+  std::string home_node_;
+  std::string command_;
+};
+
+}  // namespace ssi
+
+#endif  // SSI_REMOTE_REMOTE_H_
