@@ -79,6 +79,18 @@ std::uint32_t MappedFiles::AddKept(const Vma& vma) {
   return id;
 }
 
+void MappedFiles::LearnHash(std::uint32_t id, HashCache& hashes,
+                            std::uint64_t limit) {
+  auto entry = entries_.find(id);
+  if (entry == entries_.end() || !entry->second.fd.valid() ||
+      !entry->second.file.sha256.empty()) {
+    return;
+  }
+  if (auto hash = hashes.HashOf(entry->second.fd.get(), limit)) {
+    entry->second.file.sha256 = *hash;
+  }
+}
+
 const MappedFile* MappedFiles::Get(std::uint32_t id) const {
   auto entry = entries_.find(id);
   return entry == entries_.end() ? nullptr : &entry->second.file;

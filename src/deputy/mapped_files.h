@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "fs/hash_cache.h"
 #include "process/image.h"
 #include "process/vmas.h"
 
@@ -29,6 +30,8 @@ class MappedFiles {
   // A mapping that stays in the stand-in: a file of which only the id matters.
   std::uint32_t AddKept(const Vma& vma);
 
+  // Fills in its SHA-256, if it can be had and it is not larger than `limit`.
+  void LearnHash(std::uint32_t id, HashCache& hashes, std::uint64_t limit);
   [[nodiscard]] const MappedFile* Get(std::uint32_t id) const;
   // -1 for a kept one.
   [[nodiscard]] int fd(std::uint32_t id) const;

@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <map>
 #include <tuple>
 
@@ -84,17 +86,22 @@ bool Overlaps(const Vma& vma, std::uint64_t start, std::uint64_t end) {
 
 }  // namespace
 
-Result<StandIn> StandIn::Freeze(HostPid pid, bool traced,
+Result<StandIn> StandIn::Freeze(HostPid pid, Found found,
                                 std::chrono::nanoseconds limit) {
   StandIn stand_in{Tracee(pid)};
-  if (!traced) {
+  if (found == Found::kUntraced) {
     SSI_TRY(stand_in.tracee_.Seize(kHomeOptions));
+  } else {
+    // An interrupt that pends over this stop takes effect right after it.
+    SSI_TRY(stand_in.tracee_.Interrupt());
+    SSI_TRY(stand_in.tracee_.Continue());
   }
   SSI_TRY(stand_in.StopThread(limit));
   return stand_in;
 }
 
 Status StandIn::StopThread(std::chrono::nanoseconds limit) {
+  // A second interrupt of one that has it pending changes nothing.
   SSI_TRY(tracee_.Interrupt());
   for (;;) {
     SSI_ASSIGN(auto stop, tracee_.WaitFor(limit));
@@ -195,10 +202,7 @@ Result<CapturedProcess> StandIn::Capture(MappedFiles& files) {
           area.file = *file;
           SSI_TRY(scanner.Scan(vma, pages));
         } else {
-          area.source = ImageArea::Source::kKept;
-          area.file = files.AddKept(vma);
-          area.kept_at = vma.start;
-          kept_.push_back(area);
+          CaptureKept(vma, area, files);
         }
         break;
       }
@@ -220,21 +224,43 @@ Result<CapturedProcess> StandIn::Capture(MappedFiles& files) {
       shown_[0].size > kMaxShown) {
     shown_.clear();
   }
-  waited_on_.clear();
-  if (thread_.registers.InCall() &&
-      thread_.registers.result() == kRestartBlock) {
+  wait_memory_.reset();
+  if (auto waiting = waiting_call()) {
+    image.threads[0].pending = waiting;
     auto memory = MemoryOfRestart(thread_.registers);
     if (memory && memory->address != 0 && memory->size != 0) {
-      waited_on_.push_back(
-          WholePages(memory->address, memory->address + memory->size));
+      wait_memory_ = memory;
     }
   }
   return captured;
 }
 
+std::optional<PendingCall> StandIn::waiting_call() const {
+  const Registers& registers = thread_.registers;
+  if (!registers.InCall() || registers.result() != kRestartBlock) {
+    return std::nullopt;
+  }
+  // How much of its time is left only this task's kernel state knows.
+  return PendingCall{registers.call_number(), registers.args(),
+                     std::chrono::nanoseconds(-1)};
+}
+
+// Found again where it is when the process comes home; each time it leaves the
+// same mapping gets a new id, with its contents of then.
+void StandIn::CaptureKept(const Vma& vma, ImageArea& area,
+                          MappedFiles& files) {
+  area.source = ImageArea::Source::kKept;
+  area.file = files.AddKept(vma);
+  area.kept_at = vma.start;
+  kept_.push_back(area);
+}
+
 std::vector<MemoryRun> StandIn::RangesToKeep() const {
   std::vector<MemoryRun> keep = shown_;
-  keep.insert(keep.end(), waited_on_.begin(), waited_on_.end());
+  if (wait_memory_) {
+    keep.push_back(WholePages(wait_memory_->address,
+                              wait_memory_->address + wait_memory_->size));
+  }
   for (const auto& area : kept_) {
     keep.push_back({area.vma.start, area.vma.size()});
   }
@@ -258,18 +284,114 @@ Status StandIn::Empty() {
   return status;
 }
 
-Status StandIn::Resume() {
-  if (planted_) {
-    SSI_TRY(StopAgent(tracee_, stop_pending_));
-    SSI_ASSIGN(auto injector,
-               Injector::Begin(tracee_, RemoteAddr{syscall_instruction_}));
-    SSI_TRY(UnmapAgent(injector, window_->remote()));
-    (void)injector.KeepBlocked();
-    window_.reset();
-    planted_ = false;
-    SSI_TRY(RestoreThread(tracee_, thread_));
+Status StandIn::Serve(std::uint64_t mask) {
+  mask_ = mask;
+  SSI_TRY(StopAgent(tracee_, stop_pending_));
+  SSI_TRY(tracee_.SetSignalMask(mask));
+  SSI_TRY(tracee_.Continue());
+  if (std::exchange(stop_pending_, false)) {
+    ::kill(Raw(tracee_.pid()), SIGSTOP);
   }
   return {};
+}
+
+Status StandIn::StopServing() {
+  SSI_TRY(StopAgent(tracee_, stop_pending_));
+  SSI_ASSIGN(auto registers, tracee_.GetRegisters());
+  if (registers.InCall() && registers.result() == -EINTR &&
+      AnswersEintrAtFreeze(registers.call_number())) {
+    registers.SetInterrupted(registers.call_number(), kRestartNoHand);
+    SSI_TRY(tracee_.SetRegisters(registers));
+  }
+  SSI_TRY(tracee_.SetSignalMask(kAllSignals));
+  return tracee_.Continue();
+}
+
+Status StandIn::Resume() {
+  if (!planted_) {
+    return {};
+  }
+  SSI_TRY(StopAgent(tracee_, stop_pending_));
+  SSI_ASSIGN(auto injector,
+             Injector::Begin(tracee_, RemoteAddr{syscall_instruction_}));
+  if (thread_.pending && thread_.pending->left.count() >= 0) {
+    SSI_TRY(MakeRestartBlock(injector));
+  }
+  SSI_TRY(UnmapAgent(injector, window_->remote()));
+  stop_pending_ |= injector.stop_pending();
+  window_.reset();
+  planted_ = false;
+  return RestoreThread(tracee_, thread_);
+}
+
+// A call that was interrupted away, with `left` of its time: made here with
+// the process's own pointers and interrupted at once, so that the kernel has
+// it as its restart block and goes on with it exactly as after a signal.
+Status StandIn::MakeRestartBlock(Injector& injector) {
+  const PendingCall& pending = *thread_.pending;
+  auto left = pending.left;
+  timespec time{left.count() / 1'000'000'000, left.count() % 1'000'000'000};
+  std::memcpy(window_->data().data(), &time, sizeof time);
+  std::uint64_t time_at = Raw(window_->remote_data());
+  CallArgs args = pending.args;
+  switch (pending.number) {
+    case SYS_poll:
+      args[2] = static_cast<std::uint64_t>(
+          std::chrono::ceil<std::chrono::milliseconds>(left).count());
+      break;
+    case SYS_nanosleep:
+      args[0] = time_at;
+      break;
+    case SYS_clock_nanosleep:
+      args[1] = 0;  // relative from now on
+      args[2] = time_at;
+      break;
+    case SYS_futex:
+      args[3] = time_at;
+      break;
+    default:
+      return Fail(ErrorCode::kProtocol, "call {} has no time limit",
+                  pending.number);
+  }
+  SSI_ASSIGN(std::int64_t result,
+             injector.CallAndInterrupt(pending.number, args));
+  if (result == kRestartBlock) {
+    thread_.registers.SetInterrupted(pending.number, kRestartBlock);
+  } else {
+    thread_.registers.FinishCall(result);
+  }
+  return {};
+}
+
+Status StandIn::Exit(int code) {
+  SSI_TRY(StopAgent(tracee_, stop_pending_));
+  SSI_ASSIGN(auto registers, tracee_.GetRegisters());
+  SSI_TRY(tracee_.SetRegisters(
+      registers.ForCall(RemoteAddr{syscall_instruction_}, SYS_exit_group,
+                        {static_cast<std::uint64_t>(code)})));
+  return tracee_.Continue();
+}
+
+Status StandIn::DieBySignal(int signal) {
+  if (signal == SIGKILL) {
+    ::kill(Raw(tracee_.pid()), SIGKILL);
+    return {};
+  }
+  // A core would be of the agent; 1 keeps it from a pipe too (core(5)).
+  rlimit no_core{1, 1};
+  ::prlimit(Raw(tracee_.pid()), RLIMIT_CORE, &no_core, nullptr);
+  SSI_TRY(StopAgent(tracee_, stop_pending_));
+  SSI_ASSIGN(auto injector,
+             Injector::Begin(tracee_, RemoteAddr{syscall_instruction_}));
+  KernelSigaction by_default;
+  std::memcpy(window_->data().data(), &by_default, sizeof by_default);
+  SSI_TRY(injector.Call(SYS_rt_sigaction,
+                        {static_cast<std::uint64_t>(signal),
+                         Raw(window_->remote_data()), 0, 8}));
+  SSI_TRY(tracee_.SetSignalMask(~SignalBit(signal)));
+  // It is in the delivery stop of our SIGTRAP, where another signal can be put
+  // in its place.
+  return tracee_.Continue(signal);
 }
 
 Status StandIn::Detach() {
@@ -317,10 +439,54 @@ Status StandIn::MakeRoomForAgent(const std::vector<ImageArea>& areas) {
   return tracee_.Continue();
 }
 
+// Mappings that stayed here: what the process unmapped away goes, what it
+// moved moves, the rest is where it was.
+Status StandIn::MatchKept() {
+  AgentRunner runner(tracee_, *window_);
+  CallBatch batch(runner);
+  std::vector<ImageArea> now;
+  for (const auto& kept : kept_) {
+    std::uint64_t at = kept.vma.start;  // up to here it is dealt with
+    for (auto& area : incoming_.image.areas) {
+      if (area.file != kept.file) {
+        continue;
+      }
+      std::uint64_t from = kept.vma.start + (area.vma.offset - kept.vma.offset);
+      if (area.vma.offset < kept.vma.offset || from < at ||
+          from + area.vma.size() > kept.vma.end) {
+        return Fail(ErrorCode::kUnsupported,
+                    "a mapping of {} came home in another form",
+                    kept.vma.name);
+      }
+      area.source = ImageArea::Source::kKept;
+      area.kept_at = from;
+      if (from > at) {
+        batch.Add("munmap", SYS_munmap, {at, from - at});
+      }
+      at = from + area.vma.size();
+      if (from != area.vma.start) {
+        batch.Add("mremap", SYS_mremap,
+                  {from, area.vma.size(), area.vma.size(),
+                   MREMAP_MAYMOVE | MREMAP_FIXED, area.vma.start});
+      }
+      ImageArea moved = area;
+      moved.vma.name = kept.vma.name;
+      now.push_back(moved);
+    }
+    if (at < kept.vma.end) {
+      batch.Add("munmap", SYS_munmap, {at, kept.vma.end - at});
+    }
+  }
+  SSI_TRY(batch.Flush());
+  kept_ = std::move(now);
+  return {};
+}
+
 Status StandIn::Refill(const CapturedProcess& incoming,
                        const MappedFiles& files) {
   incoming_ = incoming;
   SSI_TRY(MakeRoomForAgent(incoming.image.areas));
+  SSI_TRY(MatchKept());
   AgentRunner runner(tracee_, *window_);
   // Each file is opened through our own descriptor, whatever its name is now.
   CallBatch batch(runner);
@@ -383,11 +549,26 @@ Status StandIn::FinishRefill(const SignalActions& current) {
   AgentRunner runner(tracee_, *window_);
   SSI_TRY(FinishAreas(runner, incoming_.image, incoming_.contents));
   SSI_TRY(RestoreStates(runner, incoming_.image, current));
+  SSI_TRY(RequeueUndelivered(runner));
   stop_pending_ |= runner.stop_pending();
   thread_ = incoming_.image.threads[0];
   vmas_.clear();
+  kept_.clear();
   incoming_ = {};
   return {};
+}
+
+// Signals that were accepted away and not delivered there: a process may queue
+// any siginfo to itself. They stay pending until its own mask is back.
+Status StandIn::RequeueUndelivered(CallRunner& runner) {
+  CallBatch batch(runner);
+  std::uint64_t pid = static_cast<std::uint64_t>(Raw(tracee_.pid()));
+  for (const auto& info : incoming_.image.threads[0].undelivered) {
+    SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(info));
+    batch.Add("rt_tgsigqueueinfo", SYS_rt_tgsigqueueinfo,
+              {pid, pid, static_cast<std::uint64_t>(info.si_signo), Raw(at)});
+  }
+  return batch.Flush();
 }
 
 }  // namespace ssi

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "deputy/mapped_files.h"
 #include "process/agent_window.h"
+#include "process/call_runner.h"
 #include "process/image.h"
 #include "process/rebuild.h"
 #include "process/tracee.h"
@@ -31,14 +32,25 @@ namespace ssi {
 //             Capture leaves it resumable.
 class StandIn {
  public:
-  // Stops a process. `traced`: it is traced by this thread already. kRetry, with
-  // the call that it is in, where it does not stop within `limit`; it then runs
-  // on as before.
-  static Result<StandIn> Freeze(HostPid pid, bool traced,
+  // How this thread finds the process.
+  enum class Found : std::uint8_t {
+    kUntraced,
+    kTracedStopped,  // in a ptrace stop, with no signal in hand
+  };
+  // Stops a process. kRetry, with the call that it is in, where it does not
+  // stop within `limit`: it then is traced, and must be detached at its next
+  // stop. kRetry also where it is stopped by a signal; it is detached then.
+  static Result<StandIn> Freeze(HostPid pid, Found found,
                                 std::chrono::nanoseconds limit);
 
   [[nodiscard]] const Tracee& tracee() const { return tracee_; }
   [[nodiscard]] AgentWindow& window() { return *window_; }
+  // Where a poll that it finishes by restart_syscall has its results.
+  [[nodiscard]] std::optional<MemoryRun> waited_on() const {
+    return wait_memory_;
+  }
+  // The call that it will finish so, if there is one.
+  [[nodiscard]] std::optional<PendingCall> waiting_call() const;
   [[nodiscard]] const std::vector<Vma>& vmas() const { return vmas_; }
 
   // Saves the thread's state and starts the agent.
@@ -48,9 +60,19 @@ class StandIn {
   // Unmaps everything but the kernel's pages, agent, argv and environ, kept
   // mappings, and what a call that waits here points to.
   Status Empty();
-  // Runs on natively, as if nothing had been. From any state before Empty, and
-  // after FinishRefill.
+  // The agent serves home calls from now on, with this signal mask.
+  Status Serve(std::uint64_t mask);
+  // Blocks all signals again. The agent may be in a call.
+  Status StopServing();
+
+  // From any state before Empty, and after FinishRefill: takes the agent out
+  // and leaves the process stopped, about to go on natively as if nothing had
+  // been.
   Status Resume();
+  // Ends it as its remote ended: by exit_group, or by a signal, whose default
+  // action the kernel takes. From a running agent.
+  Status Exit(int code);
+  Status DieBySignal(int signal);
   // Lets go of a process that runs on; from a stop, with no signal in hand.
   Status Detach();
 
@@ -67,6 +89,10 @@ class StandIn {
   explicit StandIn(const Tracee& tracee) : tracee_(tracee) {}
   Status StopThread(std::chrono::nanoseconds limit);
   Status MakeRoomForAgent(const std::vector<ImageArea>& areas);
+  void CaptureKept(const Vma& vma, ImageArea& area, MappedFiles& files);
+  Status MatchKept();
+  Status RequeueUndelivered(CallRunner& runner);
+  Status MakeRestartBlock(Injector& injector);
   std::vector<MemoryRun> RangesToKeep() const;
 
   Tracee tracee_;
@@ -79,7 +105,7 @@ class StandIn {
   // Contents of argv and environ, for the way back from an aborted refill.
   std::vector<MemoryRun> shown_;
   std::vector<std::byte> shown_bytes_;
-  std::vector<MemoryRun> waited_on_;
+  std::optional<MemoryRun> wait_memory_;
   CapturedProcess incoming_;
   bool planted_ = false;
   bool stop_pending_ = false;

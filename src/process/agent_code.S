@@ -23,6 +23,7 @@
         .section .rodata
         .globl  ssi_agent_code
         .globl  ssi_agent_code_end
+        .globl  ssi_agent_in_call
         .balign 16
 ssi_agent_code:
         mov     DONE(%rbx), %r12d
@@ -52,6 +53,7 @@ ssi_agent_code:
         mov     40(%r13), %r8
         mov     48(%r13), %r9
         syscall
+ssi_agent_in_call:                              // where a call returns to
         mov     %rax, 56(%r13)
         add     $CALL_SIZE, %r13
         dec     %r14d

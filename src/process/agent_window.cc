@@ -15,6 +15,7 @@ extern "C" {
 // agent_code.S
 extern const std::byte ssi_agent_code[];      // NOLINT: assembler names
 extern const std::byte ssi_agent_code_end[];  // NOLINT
+extern const std::byte ssi_agent_in_call[];   // NOLINT
 }
 
 namespace ssi {
@@ -32,6 +33,10 @@ long Futex(std::atomic<std::uint32_t>& word, int operation,
 std::span<const std::byte> AgentCode() {
   return {static_cast<const std::byte*>(ssi_agent_code),
           static_cast<std::size_t>(ssi_agent_code_end - ssi_agent_code)};
+}
+
+std::size_t AgentInCallOffset() {
+  return static_cast<std::size_t>(ssi_agent_in_call - ssi_agent_code);
 }
 
 Result<AgentWindow> AgentWindow::Map(const UniqueFd& memory,

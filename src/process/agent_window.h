@@ -50,6 +50,10 @@ enum class Armed : std::uint32_t {
 // address of the window in that process; uses no stack and never returns.
 std::span<const std::byte> AgentCode();
 
+// Where in the code a thread's ip is while it is in a call that it was given,
+// as opposed to the agent's own waiting.
+std::size_t AgentInCallOffset();
+
 constexpr std::size_t kWindowSize = (std::size_t{1} << 20) + (64 << 10);
 constexpr std::size_t kMaxBatch = 255;  // calls of one job
 // The calls are behind the head; the rest of the window is for their data.

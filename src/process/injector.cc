@@ -62,6 +62,35 @@ Result<std::uint64_t> Injector::MustCall(const char* what,
   return static_cast<std::uint64_t>(result);
 }
 
+Result<std::int64_t> Injector::CallAndInterrupt(std::uint64_t number,
+                                                const CallArgs& args) {
+  SSI_TRY(tracee_.SetRegisters(saved_.ForCall(instruction_, number, args)));
+  SSI_TRY(tracee_.StepToSyscall());
+  bool entered = false;
+  for (;;) {
+    SSI_ASSIGN(Stop stop, tracee_.Wait());
+    if (stop.Dead()) {
+      return Fail(ErrorCode::kGone, "process {} died: {}",
+                  Raw(tracee_.pid()), stop.Describe());
+    }
+    if (stop.kind == Stop::Kind::kInterrupted) {
+      break;
+    }
+    if (stop.kind == Stop::Kind::kSignal && stop.value == SIGSTOP) {
+      stop_pending_ = true;
+    }
+    if (stop.kind == Stop::Kind::kSyscall && !entered) {
+      entered = true;
+      // Pends until the call has begun to wait, or is over: its exit stop comes
+      // first, then this one, before an instruction runs.
+      SSI_TRY(tracee_.Interrupt());
+    }
+    SSI_TRY(tracee_.StepToSyscall());
+  }
+  SSI_ASSIGN(auto registers, tracee_.GetRegisters());
+  return registers.result();
+}
+
 Status Injector::End() {
   SSI_TRY(tracee_.SetRegisters(saved_));
   SSI_TRY(tracee_.SetSignalMask(mask_));

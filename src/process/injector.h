@@ -32,6 +32,12 @@ class Injector {
   Result<std::uint64_t> MustCall(const char* what, std::uint64_t number,
                                  const CallArgs& args);
 
+  // A call that blocks: made, and interrupted at once. What the kernel leaves
+  // in rax: a restart code, or a result where it did not block. The caller sets
+  // the registers afterwards.
+  Result<std::int64_t> CallAndInterrupt(std::uint64_t number,
+                                        const CallArgs& args);
+
   // Registers and mask as they were; it stays stopped, in the signal path.
   Status End();
   // Leaves the registers as they are now (the caller sets its own) and tells
@@ -40,6 +46,8 @@ class Injector {
 
   [[nodiscard]] const Registers& saved() const { return saved_; }
   [[nodiscard]] std::uint64_t saved_mask() const { return mask_; }
+  // A SIGSTOP was kept back, and not sent again yet.
+  [[nodiscard]] bool stop_pending() const { return stop_pending_; }
 
  private:
   Injector(const Tracee& tracee, RemoteAddr syscall_instruction,

@@ -50,6 +50,9 @@ std::uint64_t BytesWithin(const std::vector<MemoryRun>& contents,
 // Under PR_SET_MDWE, which a stand-in may have already, an area cannot become
 // executable later; its contents are then written through /proc/PID/mem.
 int TemporaryProt(const ImageArea& area, bool has_contents) {
+  if (area.source == ImageArea::Source::kKept) {
+    return -1;
+  }
   bool executable = (area.vma.prot & PROT_EXEC) != 0;
   return has_contents && !executable ? (PROT_READ | PROT_WRITE)
                                      : area.vma.prot;
@@ -234,10 +237,12 @@ Status FinishAreas(CallRunner& runner, const ProcessImage& image,
   SSI_TRY(AllocateKeys(runner, image));
   CallBatch batch(runner);
   for (const auto& area : image.areas) {
-    if (IsMapped(area)) {
+    bool kept = area.source == ImageArea::Source::kKept;
+    if (IsMapped(area) || kept) {
+      // A kept one may have any protection by now: set whatever it should be.
       AddFinalProtection(
           batch, area,
-          BytesWithin(contents, area.vma.start, area.vma.end) != 0);
+          kept || BytesWithin(contents, area.vma.start, area.vma.end) != 0);
     }
   }
   for (const auto& guard : image.guards) {

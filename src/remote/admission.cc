@@ -1,19 +1,13 @@
 #include "remote/admission.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdlib>
 
 #include <spdlog/spdlog.h>
 
 #include "base/clock.h"
 #include "base/files.h"
-#include "fs/file_hash.h"
-#include "migration/image_wire.h"
+#include "migration/compatibility.h"
 #include "process/cpu_features.h"
-#include "process/memory.h"
-#include "process/vmas.h"
 #include "supervisor/call_payload.h"
 
 namespace ssi {
@@ -52,20 +46,6 @@ std::optional<std::string> ReasonOfMemory(std::uint64_t size,
   return std::nullopt;
 }
 
-std::optional<std::string> ReasonOfVdso(const wire::AskDetails& details,
-                                        const GuestPolicy& policy) {
-  wire::AskDetails mine;
-  DescribeVdso(mine);
-  bool same = std::equal(mine.vdso_sizes().begin(), mine.vdso_sizes().end(),
-                         details.vdso_sizes().begin(),
-                         details.vdso_sizes().end()) &&
-              mine.vdso_sha256() == details.vdso_sha256();
-  if (same) {
-    return std::nullopt;
-  }
-  return fmt::format("{} runs another kernel (its vdso differs)", policy.node);
-}
-
 void WarnOfClock(const wire::AskDetails& details, const GuestPolicy& policy) {
   using namespace std::chrono_literals;
   constexpr Nanos kWorthALine = 50ms;  // design, section 5
@@ -78,44 +58,23 @@ void WarnOfClock(const wire::AskDetails& details, const GuestPolicy& policy) {
 
 }  // namespace
 
-std::string CaptureVersion() {
-  return fmt::format("{} image {} calls {}", SSI_VERSION,
-                     migration::kImageFormat, supervisor::kPayloadVersion);
-}
-
-void DescribeVdso(wire::AskDetails& details) {
-  auto vmas = ReadVmas(HostPid{::getpid()});
-  if (!vmas) {
-    return;
-  }
-  for (const auto& vma : *vmas) {
-    if (vma.kind == Vma::Kind::kVvar) {
-      details.add_vdso_sizes(static_cast<std::uint32_t>(vma.size()));
-    } else if (vma.kind == Vma::Kind::kVdso) {
-      details.add_vdso_sizes(static_cast<std::uint32_t>(vma.size()));
-      std::vector<std::byte> code(vma.size());
-      if (ReadMemory(HostPid{::getpid()}, RemoteAddr{vma.start}, code)) {
-        details.set_vdso_sha256(Sha256Of(code.data(), code.size()));
-      }
-    }
-  }
-}
-
 std::optional<std::string> ReasonToRefuse(const migration::Ask& ask,
                                           const wire::AskDetails& details,
                                           const GuestPolicy& policy) {
   if (!policy.refuse.empty()) {
     return policy.refuse;
   }
-  if (ask.version != CaptureVersion()) {
+  std::string version = migration::CaptureVersion(supervisor::kPayloadVersion);
+  if (ask.version != version) {
     return fmt::format("{} runs ssi {}, and home runs ssi {}", policy.node,
-                       CaptureVersion(), ask.version);
+                       version, ask.version);
   }
   if (auto missing = MissingFeature(ask.features, CpuFeatures())) {
     return fmt::format("the CPU of {} lacks {}", policy.node, *missing);
   }
-  if (auto reason = ReasonOfVdso(details, policy)) {
-    return reason;
+  if (!migration::SameVdso(details)) {
+    return fmt::format("{} runs another kernel (its vdso differs)",
+                       policy.node);
   }
   if (auto reason = ReasonOfMemory(ask.size, policy)) {
     return reason;

@@ -3,10 +3,8 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "migration/messages.h"
-#include "process/vmas.h"
 #include "proto/session.pb.h"
 #include "remote/policy.h"
 
@@ -17,14 +15,6 @@ namespace ssi {
 std::optional<std::string> ReasonToRefuse(const migration::Ask& ask,
                                           const wire::AskDetails& details,
                                           const GuestPolicy& policy);
-
-// What must agree on both nodes beyond the protocol: ssi's own version, the
-// image format, the call table's payload.
-std::string CaptureVersion();
-
-// The kernel's own areas of this process: their sizes in order, and the
-// SHA-256 of the vdso's code. Written into an ask, and compared with it.
-void DescribeVdso(wire::AskDetails& details);
 
 }  // namespace ssi
 

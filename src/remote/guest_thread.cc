@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/check.h"
+#include "process/kernel.h"
 
 namespace ssi {
 
@@ -52,6 +53,11 @@ void GuestThread::OnStopped(bool interrupted) {
 
 void GuestThread::Answer(std::int64_t result) {
   SSI_CHECK(place_ == Place::kNotified, "answer to nothing");
+  if (IsRestart(result)) {
+    // With neither interrupt nor signal pending the code would reach the
+    // program as an errno (kernel-facts, part 1 section 6).
+    RequestStop();
+  }
   place_ = Place::kRunning;
   Expect(notifications_.Answer(notification_.id, result), "answer");
 }

@@ -177,12 +177,24 @@ Status Remote::OnMoveFrame(std::span<const std::byte> payload) {
   return {};
 }
 
-void Remote::Feed(const migration::Event& event) {
-  if (target_) {
-    Carry(Role::kTarget, target_->On(event));
-  } else if (source_) {
-    Carry(Role::kSource, source_->On(event));
+// Events wait for the actions of the one before, also those that an action
+// itself causes.
+void Remote::Feed(migration::Event event) {
+  events_.push_back(std::move(event));
+  if (feeding_) {
+    return;
   }
+  feeding_ = true;
+  while (!events_.empty()) {
+    migration::Event next = std::move(events_.front());
+    events_.pop_front();
+    if (target_) {
+      Carry(Role::kTarget, target_->On(next));
+    } else if (source_) {
+      Carry(Role::kSource, source_->On(next));
+    }
+  }
+  feeding_ = false;
 }
 
 struct Remote::Carrier {

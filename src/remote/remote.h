@@ -2,6 +2,7 @@
 #define SSI_REMOTE_REMOTE_H_
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -76,7 +77,7 @@ class Remote {
   void OnClosed(const Error& error);
   void EndSession(const std::string& reason);
 
-  void Feed(const migration::Event& event);
+  void Feed(migration::Event event);
   void Carry(migration::Role role, const migration::Actions& actions);
   struct Carrier;
 
@@ -114,6 +115,8 @@ class Remote {
   bool bulk_busy_ = false;
   std::function<void()> when_bulk_ready_;
 
+  std::deque<migration::Event> events_;
+  bool feeding_ = false;
   std::optional<SourceMachine> source_;
   std::optional<TargetMachine> target_;
   std::map<migration::TimerKind, std::unique_ptr<Timer>> timers_;

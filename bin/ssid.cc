@@ -1,0 +1,89 @@
+// ssid: the daemon of one node.
+#include <cstdio>
+#include <string_view>
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "base/files.h"
+#include "node/daemon.h"
+#include "node/options.h"
+#include "remote/guest_supervisor.h"
+
+namespace {
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data()
+                                                          : "node";
+}
+
+// CLI11 checks what it reads through these: an empty text means it is good.
+std::string CheckSize(const std::string& text) {
+  return ssi::ParseSize(text) ? "" : text + " is no size (like 4G)";
+}
+std::string CheckCpus(const std::string& text) {
+  auto cpus = ssi::ParseCpuList(text);
+  return cpus ? "" : cpus.error().message;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Executed by ssid itself: the supervisor of one job's guests.
+  if (argc == 3 && std::string_view(argv[1]) == "guest-supervisor") {
+    auto fd = ssi::ParseNumber<int>(argv[2]);
+    return fd ? ssi::RunGuestSupervisor(*fd) : 2;
+  }
+  CLI::App app(
+      "ssid: the daemon of one node of an ssi cluster. Every node of a cluster "
+      "runs one, with the same key (ssictl init makes it). It accepts guests, "
+      "and serves ssirun and ssictl of the same user on this machine.",
+      "ssid");
+  ssi::DaemonOptions options;
+  options.name = HostName();
+  std::string cpus;
+  std::string memory;
+  double grace = 60;
+  bool no_guests = false;
+  app.set_config("--config", "", "Read options from FILE (key = value)");
+  app.add_option("--name", options.name, "Name of this node")
+      ->capture_default_str();
+  app.add_option("--listen", options.listen,
+                 "HOST:PORT to listen on; port 0: any")
+      ->capture_default_str();
+  app.add_option("--join", options.join,
+                 "HOST:PORT of a member to join; may be repeated");
+  app.add_option("--key", options.key_path,
+                 "Cluster key (default $SSI_KEY or ~/.config/ssi/key)");
+  app.add_flag("--foreground", options.foreground,
+               "Stay in the foreground and log to stderr");
+  app.add_option("--cpus", cpus, "CPUs of this node, like 0,2-3 (default all)")
+      ->check(CheckCpus);
+  app.add_option("--memory", memory,
+                 "Memory that a guest may need at most, like 4G")
+      ->check(CheckSize);
+  app.add_option("--max-guests", options.max_guests,
+                 "Take at most N guests (0: no limit)")
+      ->capture_default_str();
+  app.add_flag("--no-guests", no_guests, "Take no guests");
+  app.add_option("--grace", grace,
+                 "Seconds without a word from home after which a guest is "
+                 "ended")
+      ->capture_default_str()
+      ->check(CLI::Range(5.0, 86400.0));
+  app.add_option("--ready-fd", options.ready_fd,
+                 "Write \"PID ADDRESS\" to this descriptor when ready");
+  app.set_version_flag("--version", std::string("ssid ") + SSI_VERSION);
+  CLI11_PARSE(app, argc, argv);
+  if (!cpus.empty()) {
+    options.cpus = *ssi::ParseCpuList(cpus);
+  }
+  if (!memory.empty()) {
+    options.memory = *ssi::ParseSize(memory);
+  }
+  options.grace = std::chrono::seconds(static_cast<long>(grace));
+  options.accept_guests = !no_guests;
+  return ssi::RunDaemon(std::move(options));
+}

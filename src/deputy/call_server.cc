@@ -1,0 +1,217 @@
+#include "deputy/call_server.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <spdlog/spdlog.h>
+
+#include "process/memory.h"
+#include "supervisor/call_table.h"
+#include "supervisor/pieces.h"
+
+namespace ssi {
+
+using supervisor::CallReply;
+
+namespace {
+
+constexpr std::uint64_t kSigsetSize = 8;
+
+// A descriptor of which a full read is followed by another one (pieces.h).
+bool IsRegular(HostPid pid, std::uint64_t fd) {
+  struct stat info {};
+  std::string path =
+      fmt::format("/proc/{}/fd/{}", Raw(pid), static_cast<int>(fd));
+  return ::stat(path.c_str(), &info) == 0 &&
+         (S_ISREG(info.st_mode) || S_ISBLK(info.st_mode));
+}
+
+// The signal mask that a call has for as long as it waits, from its buffers.
+std::optional<std::uint64_t> MaskOf(const supervisor::LaidOutCall& call,
+                                    std::span<const std::byte> window) {
+  struct Place {
+    int nr;
+    std::uint8_t arg;
+    std::uint8_t part;
+  };
+  static constexpr std::array kPlaces = {Place{SYS_rt_sigsuspend, 0, 0},
+                                         Place{SYS_ppoll, 3, 0},
+                                         Place{SYS_pselect6, 5, 1}};
+  for (const auto& place : kPlaces) {
+    for (std::size_t i = 0; place.nr == call.nr && i < call.buffer_count; ++i) {
+      const auto& buffer = call.buffers[i];
+      if (buffer.arg == place.arg && buffer.part == place.part &&
+          buffer.length == kSigsetSize) {
+        std::uint64_t mask = 0;
+        std::memcpy(&mask, window.data() + call.offsets[i], sizeof mask);
+        return mask & ~SignalState::kNeverBlocked;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+CallServer::CallServer(HostPid stand_in, Executor& executor,
+                       SignalState& signals, Hooks hooks)
+    : stand_in_(stand_in),
+      executor_(executor),
+      signals_(signals),
+      hooks_(std::move(hooks)),
+      call_(*this) {}
+
+Status CallServer::OnCall(std::uint64_t id,
+                          std::span<const std::byte> payload) {
+  if (call_.busy) {
+    return Fail(ErrorCode::kProtocol, "a second call of the same thread");
+  }
+  call_.busy = true;
+  call_.id = id;
+  call_.payload = payload;
+  if (!executor_.Idle()) {
+    call_.copy.assign(payload.begin(), payload.end());
+    call_.payload = call_.copy;
+  }
+  executor_.Submit(call_);
+  return {};
+}
+
+std::size_t CallServer::CallJob::Prepare(AgentWindow& window) {
+  refused.reset();
+  mask.reset();
+  restart = false;
+  auto request = supervisor::DecodeRequest(payload);
+  if (request && request->head.nr == SYS_restart_syscall) {
+    restart = true;
+    window.calls()[0] = {SYS_restart_syscall, {}, 0};
+    return 1;
+  }
+  auto laid_out =
+      request ? supervisor::LayOut(*request, window.data(),
+                                   window.remote_data())
+              : Result<supervisor::LaidOutCall>(
+                    std::unexpected(request.error()));
+  if (!laid_out) {
+    // A remote that is ours never sends this: refused, and not executed.
+    spdlog::error("a call from the other node is refused: {}",
+                  laid_out.error().message);
+    refused = -EINVAL;
+    return 0;
+  }
+  call = *laid_out;
+  mask = MaskOf(call, window.data());
+  window.calls()[0] = {static_cast<std::uint64_t>(call.nr), call.args, 0};
+  return 1;
+}
+
+void CallServer::CallJob::Finished(AgentWindow& window) {
+  busy = false;
+  if (restart) {
+    server.FinishRestart(window.calls()[0].result);
+    return;
+  }
+  if (refused) {
+    reply = {};
+    reply.head.result = *refused;
+  } else {
+    std::int64_t result = window.calls()[0].result;
+    ++server.counts_[call.nr];
+    supervisor::Collect(call, result, window.data(),
+                        server.FlagsOf(call, result), reply);
+  }
+  server.hooks_.reply(id, reply);
+}
+
+std::uint8_t CallServer::FlagsOf(const supervisor::LaidOutCall& call,
+                                 std::int64_t result) const {
+  // Only a read that was filled to the last byte is followed by another.
+  bool full = result == static_cast<std::int64_t>(supervisor::kMaxCallData);
+  return full && IsRegular(stand_in_, call.args[0])
+             ? static_cast<std::uint8_t>(supervisor::kRegularFile)
+             : static_cast<std::uint8_t>(supervisor::kNoReplyFlags);
+}
+
+void CallServer::FinishRestart(std::int64_t result) {
+  ++counts_[SYS_restart_syscall];
+  CallReply& reply = call_.reply;
+  reply = {};
+  reply.head.result = result;
+  if (result >= 0 && waited_on_) {
+    call_.restart_bytes.resize(waited_on_->size);
+    if (ReadMemory(stand_in_, RemoteAddr{waited_on_->address},
+                   call_.restart_bytes)) {
+      reply.head.buffer_count = 1;
+      reply.head.buffers[0].direction = supervisor::Direction::kOut;
+      reply.head.buffers[0].length =
+          static_cast<std::uint32_t>(call_.restart_bytes.size());
+      reply.parts[0] = call_.restart_bytes;
+    }
+  }
+  hooks_.reply(call_.id, reply);
+}
+
+Status CallServer::OnTold(std::uint64_t id, bool answer,
+                          std::span<const std::byte> payload) {
+  Told told;
+  if (payload.size() != sizeof told) {
+    return Fail(ErrorCode::kProtocol, "told {} bytes", payload.size());
+  }
+  std::memcpy(&told, payload.data(), sizeof told);
+  bool known = told.kind == Told::Kind::kMask ||
+               (told.kind == Told::Kind::kAction && told.signal >= 1 &&
+                told.signal <= kSignalCount);
+  if (!known) {
+    return Fail(ErrorCode::kProtocol, "told something unknown");
+  }
+  auto job = std::make_unique<ToldJob>(*this, told);
+  job->id = id;
+  job->answer = answer;
+  ToldJob& submitted = *job;
+  told_.push_back(std::move(job));
+  executor_.Submit(submitted);
+  return {};
+}
+
+std::size_t CallServer::ToldJob::Prepare(AgentWindow& window) {
+  auto at = window.remote_data();
+  if (told.kind == Told::Kind::kMask) {
+    server.signals_.set_mask(told.mask);
+    std::memcpy(window.data().data(), &told.mask, sizeof told.mask);
+    window.calls()[0] = {SYS_rt_sigprocmask,
+                         {SIG_SETMASK, Raw(at), 0, kSigsetSize},
+                         0};
+    return 1;
+  }
+  if (!server.signals_.SetAction(told.signal, told.action)) {
+    return 0;
+  }
+  std::memcpy(window.data().data(), &told.action, sizeof told.action);
+  window.calls()[0] = {SYS_rt_sigaction,
+                       {static_cast<std::uint64_t>(told.signal), Raw(at), 0,
+                        kSigsetSize},
+                       0};
+  return 1;
+}
+
+void CallServer::ToldJob::Finished(AgentWindow&) {
+  CallServer& owner = server;
+  if (answer) {
+    CallReply reply;
+    owner.hooks_.reply(id, reply);
+  }
+  std::erase_if(owner.told_, [this](const auto& job) {
+    return job.get() == this;
+  });
+}
+
+std::optional<std::uint64_t> CallServer::TemporaryMask() const {
+  return call_.busy ? call_.mask : std::nullopt;
+}
+
+}  // namespace ssi

@@ -1,0 +1,114 @@
+#ifndef SSI_DEPUTY_CALL_SERVER_H_
+#define SSI_DEPUTY_CALL_SERVER_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "deputy/executor.h"
+#include "process/memory.h"
+#include "process/signal_state.h"
+#include "process/told.h"
+#include "supervisor/args.h"
+
+namespace ssi {
+
+// Executes at home what the remote of one process sends: calls, and changes
+// that it tells.
+//
+// Owner:      the deputy, while its process is away. Borrows the executor.
+// Threads:    the loop's.
+// Invariants: one call at a time (one thread waits for it); everything runs in
+//             the order of arrival.
+// Errors:     kProtocol for what a remote must not send: the deputy then ends
+//             the session.
+class CallServer {
+ public:
+  struct Hooks {
+    // A reply: its head, then the parts.
+    std::function<void(std::uint64_t id, const supervisor::CallReply& reply)>
+        reply;
+    // A signal that the call has raised in the stand-in is being offered, or
+    // the call blocks: the agent was not done at once.
+    std::function<void()> started;
+  };
+
+  CallServer(HostPid stand_in, Executor& executor, SignalState& signals,
+             Hooks hooks);
+  CallServer(const CallServer&) = delete;
+  CallServer& operator=(const CallServer&) = delete;
+  CallServer(CallServer&&) = delete;
+  CallServer& operator=(CallServer&&) = delete;
+  ~CallServer() = default;
+
+  Status OnCall(std::uint64_t id, std::span<const std::byte> payload);
+  Status OnTold(std::uint64_t id, bool answer,
+                std::span<const std::byte> payload);
+
+  // The call `id` is in the agent, or waits to be.
+  [[nodiscard]] bool HasCall(std::uint64_t id) const {
+    return call_.busy && call_.id == id;
+  }
+  [[nodiscard]] bool Busy() const { return call_.busy; }
+  // The temporary signal mask with which the call waits, if it has one.
+  [[nodiscard]] std::optional<std::uint64_t> TemporaryMask() const;
+  // How many calls of each number were made.
+  [[nodiscard]] const std::map<int, std::uint64_t>& counts() const {
+    return counts_;
+  }
+
+  // The pollfds of a poll that the stand-in finishes by restart_syscall lie in
+  // its own memory, at the process's addresses.
+  void SetWaitedOn(std::optional<MemoryRun> memory) { waited_on_ = memory; }
+
+ private:
+  struct CallJob final : AgentJob {
+    explicit CallJob(CallServer& owner) : server(owner) {}
+    std::size_t Prepare(AgentWindow& window) override;
+    void Finished(AgentWindow& window) override;
+
+    CallServer& server;
+    bool busy = false;
+    std::uint64_t id = 0;
+    std::span<const std::byte> payload;
+    std::vector<std::byte> copy;  // of it, where it has to wait
+    supervisor::LaidOutCall call;
+    std::optional<std::int64_t> refused;  // instead of making it
+    std::optional<std::uint64_t> mask;    // its temporary one
+    bool restart = false;
+    supervisor::CallReply reply;
+    std::vector<std::byte> restart_bytes;
+  };
+  struct ToldJob final : AgentJob {
+    ToldJob(CallServer& owner, const Told& change) : server(owner), told(change) {}
+    std::size_t Prepare(AgentWindow& window) override;
+    void Finished(AgentWindow& window) override;
+
+    CallServer& server;
+    Told told;
+    std::uint64_t id = 0;
+    bool answer = false;
+  };
+
+  [[nodiscard]] std::uint8_t FlagsOf(const supervisor::LaidOutCall& call,
+                                     std::int64_t result) const;
+  void FinishRestart(std::int64_t result);
+
+  HostPid stand_in_;
+  Executor& executor_;
+  SignalState& signals_;
+  Hooks hooks_;
+  CallJob call_;
+  std::vector<std::unique_ptr<ToldJob>> told_;
+  std::optional<MemoryRun> waited_on_;
+  std::map<int, std::uint64_t> counts_;
+};
+
+}  // namespace ssi
+
+#endif  // SSI_DEPUTY_CALL_SERVER_H_

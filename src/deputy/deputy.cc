@@ -1,0 +1,679 @@
+#include "deputy/deputy.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include <spdlog/spdlog.h>
+
+#include "base/files.h"
+#include "migration/image_wire.h"
+#include "migration/move_wire.h"
+#include "process/agent_site.h"
+#include "process/cpu_time.h"
+#include "proto/message.h"
+#include "proto/session_frames.h"
+#include "supervisor/call_table.h"
+
+namespace ssi {
+
+namespace session = proto::session;
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// A process that comes home again within this stays a while: each doubling
+// halves what bouncing costs.
+constexpr Nanos kBounce = 100ms;
+constexpr Nanos kFirstStay = 50ms;
+constexpr Nanos kLongestStay = 2s;
+
+std::string CallName(std::int64_t number) {
+  const auto* row = supervisor::FindCall(static_cast<int>(number));
+  return row == nullptr ? fmt::format("call {}", number)
+                        : std::string(row->name);
+}
+
+}  // namespace
+
+Deputy::Deputy(HomePlaces& places, HostPid pid, std::string command,
+               Hooks hooks)
+    : places_(places),
+      hooks_(std::move(hooks)),
+      wanted_(places.node),
+      back_timer_(places.loop) {
+  process_.pid = pid;
+  process_.command = std::move(command);
+}
+
+Deputy::~Deputy() {
+  run_.reset();
+  move_.reset();
+}
+
+void Deputy::Note(std::string text) {
+  spdlog::info("process {} ({}): {}", Raw(process_.pid), process_.command,
+               text);
+  process_.history.Note(places_.clock.Real(), std::move(text));
+  hooks_.changed();
+}
+
+std::string Deputy::Where() const {
+  return process_.Away() && process_.session ? process_.session->node()
+                                             : places_.node;
+}
+
+std::optional<std::string> Deputy::WhyNotMovable() const {
+  if (process_.Away()) {
+    return std::nullopt;
+  }
+  return ssi::WhyNotMovable(process_.pid, places_.baseline, traced_);
+}
+
+// ---- moving -----------------------------------------------------------------
+
+void Deputy::Answer(const MoveResult& result) {
+  if (auto moved = std::exchange(moved_, nullptr)) {
+    MoveResult timed = result;
+    timed.milliseconds = std::chrono::duration<double, std::milli>(
+                             places_.clock.Monotonic() - asked_)
+                             .count();
+    moved(timed);
+  }
+}
+
+void Deputy::Move(const std::string& node, const std::string& reason,
+                  OnMoved moved) {
+  if (moved_ || move_ || run_) {
+    moved({"stayed", "a move is under way already", 0});
+    return;
+  }
+  asked_ = places_.clock.Monotonic();
+  moved_ = std::move(moved);
+  reason_ = reason;
+  wanted_ = node;
+  back_timer_.Stop();
+  if (Where() == node) {
+    Answer({"stayed", fmt::format("it is on {} already", node), 0});
+  } else if (node == places_.node) {
+    came_for_.reset();
+    Return(reason);
+  } else if (process_.Away()) {
+    Answer({"stayed",
+            fmt::format("it is on {}; it goes to another node through home: "
+                        "bring it home first",
+                        Where()),
+            0});
+  } else {
+    Depart(StandIn::Found::kUntraced);
+  }
+}
+
+void Deputy::PlaceAtEntry(const std::string& node) {
+  traced_ = true;
+  wanted_ = node;
+  reason_ = "--on";
+  asked_ = places_.clock.Monotonic();
+  RunTraced(TracedRun::Until::kEntry);
+}
+
+void Deputy::Depart(StandIn::Found found) {
+  if (auto why = WhyNotMovable()) {
+    GiveUpDeparture(*why);
+    return;
+  }
+  OpenSession([this, found](Status status) {
+    if (ended_) {
+      return;
+    }
+    if (!status) {
+      GiveUpDeparture(status.error().message);
+      return;
+    }
+    HomeMove::Plan plan;
+    plan.direction = migration::Direction::kDeparture;
+    plan.node = wanted_;
+    plan.reason = reason_;
+    plan.found = found;
+    BeginMove(std::move(plan));
+  });
+}
+
+void Deputy::OpenSession(std::function<void(Status)> then) {
+  if (process_.session && process_.session->node() == wanted_ &&
+      process_.session->Whole()) {
+    then({});
+    return;
+  }
+  process_.session.reset();
+  wire::OpenSession request;
+  request.set_node(wanted_);
+  request.set_home(places_.node);
+  request.set_pid(Raw(process_.pid));
+  request.set_command(process_.command);
+  places_.open_session(
+      request, [this, then = std::move(then),
+                node = wanted_](Result<wire::SessionOpened> where) {
+        if (!where) {
+          then(std::unexpected(where.error()));
+          return;
+        }
+        Session::Hooks hooks;
+        hooks.opened = then;
+        hooks.on_frame = [this](const proto::FrameHeader& header,
+                                std::span<const std::byte> payload) {
+          OnFrame(header, payload);
+        };
+        hooks.closed = [this](const Error& error) { OnSessionClosed(error); };
+        process_.session = std::make_unique<Session>(places_.loop, node,
+                                                     *where, std::move(hooks));
+      });
+}
+
+void Deputy::BeginMove(HomeMove::Plan plan) {
+  HomeMove::Hooks hooks;
+  hooks.away = [this] { BecomeAway(); };
+  hooks.home = [this] { BecomeHome(); };
+  hooks.resumed = [this] { OnResumed(); };
+  hooks.finished = [this](migration::Outcome outcome,
+                          const std::string& reason) {
+    OnMoveFinished(outcome, reason);
+  };
+  move_ = std::make_unique<HomeMove>(places_, process_, std::move(plan),
+                                     std::move(hooks));
+  move_->Begin();
+  hooks_.changed();
+}
+
+void Deputy::GiveUpDeparture(const std::string& reason) {
+  Note(fmt::format("not moved to {}: {}", wanted_, reason));
+  if (traced_) {
+    LetRun();
+  }
+  Answer({"stayed", reason, 0});
+}
+
+void Deputy::Return(const std::string& reason) {
+  HomeMove::Plan plan;
+  plan.direction = migration::Direction::kReturn;
+  plan.node = Where();
+  plan.reason = reason;
+  if (process_.home_signals->stopped()) {
+    Answer({"stayed", "it is stopped", 0});
+    return;
+  }
+  process_.home_signals->Hold(
+      [this, plan] { asio::post(places_.loop, [this, plan] {
+        if (!ended_ && !move_) {
+          BeginMove(plan);
+        }
+      }); });
+}
+
+void Deputy::OnMoveFinished(migration::Outcome outcome,
+                            const std::string& reason) {
+  bool returns =
+      move_->plan().direction == migration::Direction::kReturn;
+  bool lingering = move_->lingering();
+  move_.reset();
+  const auto& hops = process_.history.moves();
+  if (!hops.empty()) {
+    spdlog::info("process {} ({}): {}", Raw(process_.pid), process_.command,
+                 process_.history.lines().back().text);
+  }
+  hooks_.changed();
+  switch (outcome) {
+    case migration::Outcome::kMoved:
+      Answer({"moved", "", 0});
+      return;
+    case migration::Outcome::kStayed:
+      if (returns && process_.home_signals) {
+        process_.home_signals->Release();
+      }
+      if (lingering) {
+        traced_ = true;
+      }
+      Answer({"stayed", reason, 0});
+      return;
+    case migration::Outcome::kLost:
+      Answer({"lost", reason, 0});
+      hooks_.lost(reason);
+      return;
+    case migration::Outcome::kEnded:
+      Answer({"ended", reason, 0});
+      return;
+  }
+}
+
+// The stand-in is empty and serves.
+void Deputy::BecomeAway() {
+  traced_ = true;
+  arrived_away_ = places_.clock.Monotonic();
+  usage_ = {};
+  auto& stand_in = *process_.stand_in;
+  process_.executor =
+      std::make_unique<Executor>(stand_in.window(), places_.waiter);
+  CallServer::Hooks call_hooks;
+  call_hooks.reply = [this](std::uint64_t id,
+                            const supervisor::CallReply& reply) {
+    if (process_.session && process_.session->Whole()) {
+      // The parts beyond the count may be left from an earlier call.
+      auto part = [&reply](std::size_t i) {
+        return i < reply.head.buffer_count ? reply.parts[i]
+                                           : std::span<const std::byte>();
+      };
+      process_.session->channel().Send(
+          session::kReply, 0, id,
+          {reply.head.Wire(), part(0), part(1), part(2), part(3), part(4),
+           part(5), part(6), part(7)});
+    }
+  };
+  process_.calls = std::make_unique<CallServer>(
+      process_.pid, *process_.executor, process_.signals,
+      std::move(call_hooks));
+  process_.calls->SetWaitedOn(stand_in.waited_on());
+  HomeSignals::Hooks signal_hooks;
+  signal_hooks.offer = [this](const wire::SignalOffer& offer) {
+    Transmit(session::kSignal, offer);
+  };
+  signal_hooks.stopped = [this](int signal) {
+    if (process_.session) {
+      process_.session->channel().Send(session::kStop, 0, 0,
+                                       std::span<const std::byte>());
+    }
+    hooks_.stopped(signal);
+  };
+  signal_hooks.continued = [this] {
+    if (process_.session) {
+      process_.session->channel().Send(session::kContinue, 0, 0,
+                                       std::span<const std::byte>());
+    }
+    hooks_.continued();
+  };
+  process_.home_signals = std::make_unique<HomeSignals>(
+      stand_in.tracee(), AgentCodeAt(stand_in.window().remote()),
+      *process_.executor, *process_.calls, process_.signals,
+      std::move(signal_hooks));
+}
+
+// A departure was given up after the freeze.
+void Deputy::OnResumed() {
+  if (came_for_) {
+    came_for_.reset();
+  }
+  LetRun();
+}
+
+void Deputy::LetRun() {
+  if (process_.stand_in) {
+    auto status = process_.stand_in->Detach();
+    if (!status && status.error().code != ErrorCode::kGone) {
+      spdlog::error("process {}: {}", Raw(process_.pid),
+                    status.error().message);
+    }
+    process_.stand_in.reset();
+  } else {
+    (void)Tracee(process_.pid).Detach();
+  }
+  traced_ = false;
+  hooks_.changed();
+}
+
+void Deputy::BecomeHome() {
+  SettleUsage();
+  if (came_for_ && wanted_ != places_.node) {
+    process_.stand_in.reset();
+    RunTraced(TracedRun::Until::kCallOver);
+    return;
+  }
+  came_for_.reset();
+  LetRun();
+}
+
+void Deputy::RunTraced(TracedRun::Until until) {
+  run_ = std::make_unique<TracedRun>(
+      Tracee(process_.pid), until,
+      [this](TracedRun::Result result) { OnTracedRunDone(result); });
+  run_->Begin();
+}
+
+void Deputy::OnTracedRunDone(TracedRun::Result result) {
+  // Not while the run is on the stack.
+  asio::post(places_.loop, [this, result] {
+    if (ended_) {
+      return;
+    }
+    run_.reset();
+    bool came = std::exchange(came_for_, std::nullopt).has_value();
+    if (result == TracedRun::Result::kLetGo) {
+      traced_ = false;
+      Note("a program with privilege of its own runs at home, untraced");
+      return;
+    }
+    if (came && stay_home_ > Nanos(0)) {
+      GoBackLater();
+      return;
+    }
+    if (came) {
+      reason_ = "back after a call at home";
+    }
+    Depart(StandIn::Found::kTracedStopped);
+  });
+}
+
+void Deputy::GoBackLater() {
+  LetRun();
+  back_timer_.Start(stay_home_, [this] {
+    if (!ended_ && !move_ && !process_.Away() && wanted_ != places_.node) {
+      reason_ = "back after calls at home";
+      Depart(StandIn::Found::kUntraced);
+    }
+  });
+}
+
+// ---- frames of the remote ---------------------------------------------------
+
+void Deputy::Transmit(proto::FrameType type,
+                      const google::protobuf::MessageLite& message) {
+  auto bytes = proto::EncodeMessage(message);
+  if (bytes && process_.session && process_.session->Whole()) {
+    process_.session->channel().Send(type, 0, 0, *bytes);
+  }
+}
+
+void Deputy::OnFrame(const proto::FrameHeader& header,
+                     std::span<const std::byte> payload) {
+  auto status = HandleFrame(header, payload);
+  if (!status) {
+    spdlog::error("process {}: node {}: {}", Raw(process_.pid),
+                  process_.session ? process_.session->node() : "?",
+                  status.error().message);
+    process_.session.reset();
+    OnSessionClosed(status.error());
+  }
+}
+
+Status Deputy::HandleFrame(const proto::FrameHeader& header,
+                           std::span<const std::byte> payload) {
+  if (header.type == session::kCall && process_.calls) {
+    return process_.calls->OnCall(header.id, payload);
+  }
+  if (header.type == session::kTold && process_.calls) {
+    return process_.calls->OnTold(
+        header.id, (header.flags & session::kAnswerWanted) != 0, payload);
+  }
+  if (header.type == session::kCancel && process_.home_signals) {
+    process_.home_signals->OnCancel(header.id);
+    return {};
+  }
+  if (header.type == session::kMove) {
+    return move_ ? move_->OnFrame(payload) : Status();
+  }
+  if (header.type == session::kSignalAnswer && process_.home_signals) {
+    wire::SignalAnswer answer;
+    SSI_TRY(proto::DecodeMessage(payload, answer));
+    process_.home_signals->OnAnswer(answer);
+    return {};
+  }
+  if (header.type == session::kExit) {
+    return OnExit(payload);
+  }
+  if (header.type == session::kComeHome) {
+    return OnComeHome(payload);
+  }
+  if (header.type == session::kMapFile && process_.Away()) {
+    return OnMapFile(payload);
+  }
+  if (header.type == session::kUsage) {
+    wire::Usage usage;
+    SSI_TRY(proto::DecodeMessage(payload, usage));
+    OnUsage(usage);
+  }
+  return {};  // kEnded, and what comes late
+}
+
+void Deputy::OnUsage(const wire::Usage& usage) {
+  if (process_.Away()) {
+    usage_ = usage;
+  }
+}
+
+// What the body used is the node's for good; its successor starts from zero.
+void Deputy::SettleUsage() {
+  if (process_.session) {
+    process_.history.AddCpu(process_.session->node(),
+                            {Nanos(usage_.cpu_user_ns()),
+                             Nanos(usage_.cpu_system_ns())});
+  }
+  usage_ = {};
+}
+
+CpuTime Deputy::CpuAway() const {
+  return process_.history.CpuAway() +
+         CpuTime{Nanos(usage_.cpu_user_ns()),
+                 Nanos(usage_.cpu_system_ns())};
+}
+
+std::uint64_t Deputy::home_calls() const {
+  std::uint64_t sum = 0;
+  for (const auto& [number, count] : calls_made_) {
+    sum += count;
+  }
+  if (process_.calls) {
+    for (const auto& [number, count] : process_.calls->counts()) {
+      sum += count;
+    }
+  }
+  return sum;
+}
+
+Status Deputy::OnComeHome(std::span<const std::byte> payload) {
+  wire::ComeHome come;
+  SSI_TRY(proto::DecodeMessage(payload, come));
+  if (!process_.Away() || move_) {
+    return {};
+  }
+  std::string reason = come.reason().substr(0, migration::kMostText);
+  if (come.number() < 0 || come.stay()) {
+    wanted_ = places_.node;
+    Note(fmt::format("comes home: {}", reason));
+    Return(reason);
+    return {};
+  }
+  process_.history.CountComeHome(static_cast<int>(come.number()));
+  std::string name = CallName(come.number());
+  spdlog::info("process {} ({}): comes home for {}: {}", Raw(process_.pid),
+               process_.command, name, reason);
+  Nanos stayed = places_.clock.Monotonic() - arrived_away_;
+  stay_home_ = stayed > kBounce
+                   ? Nanos(0)
+                   : std::clamp(stay_home_ * 2, kFirstStay, kLongestStay);
+  came_for_ = come.number();
+  Return(fmt::format("for {}", name));
+  return {};
+}
+
+// ---- files mapped away ------------------------------------------------------
+
+Status Deputy::OnMapFile(std::span<const std::byte> payload) {
+  wire::MapFileRequest request;
+  SSI_TRY(proto::DecodeMessage(payload, request));
+  wire::MapFileReply reply =
+      request.file() != 0 ? ReadFileBytes(request) : DescribeFile(request);
+  reply.set_id(request.id());
+  Transmit(session::kMapFileReply, reply);
+  return {};
+}
+
+wire::MapFileReply Deputy::DescribeFile(const wire::MapFileRequest& request) {
+  wire::MapFileReply reply;
+  auto pid_fd = PidFdOpen(Raw(process_.pid));
+  auto fd = pid_fd ? PidFdGetFd(pid_fd->get(), request.fd())
+                   : Result<UniqueFd>(std::unexpected(pid_fd.error()));
+  struct stat info {};
+  if (!fd || ::fstat(fd->get(), &info) != 0) {
+    reply.set_error(EBADF);
+    return reply;
+  }
+  // The kernel's own answers (mmap(2)): not readable, and not a file.
+  int flags = ::fcntl(fd->get(), F_GETFL);
+  if ((flags & O_PATH) != 0) {
+    reply.set_error(EBADF);
+    return reply;
+  }
+  if ((flags & O_ACCMODE) == O_WRONLY) {
+    reply.set_error(EACCES);
+    return reply;
+  }
+  if (!S_ISREG(info.st_mode)) {
+    reply.set_error(ENODEV);
+    return reply;
+  }
+  std::array<char, 4096> path{};
+  std::string link = fmt::format("/proc/self/fd/{}", fd->get());
+  ssize_t n = ::readlink(link.c_str(), path.data(), path.size() - 1);
+  auto id = process_.files.Add(
+      *std::move(fd),
+      std::string(path.data(), n > 0 ? static_cast<std::size_t>(n) : 0));
+  if (!id) {
+    reply.set_error(ENOMEM);
+    return reply;
+  }
+  constexpr std::uint64_t kMostHashed = std::uint64_t{64} << 20;
+  process_.files.LearnHash(*id, places_.hashes, kMostHashed);
+  migration::FileToWire(*process_.files.Get(*id), *reply.mutable_file());
+  return reply;
+}
+
+wire::MapFileReply Deputy::ReadFileBytes(const wire::MapFileRequest& request) {
+  wire::MapFileReply reply;
+  constexpr std::uint32_t kMost = 1 << 20;
+  int fd = process_.files.fd(request.file());
+  std::string data(std::min(request.size(), kMost), '\0');
+  ssize_t n = fd < 0 ? -1
+                     : ::pread(fd, data.data(), data.size(),
+                               static_cast<off_t>(request.offset()));
+  if (n < 0) {
+    reply.set_error(EIO);
+    return reply;
+  }
+  data.resize(static_cast<std::size_t>(n));
+  reply.set_data(std::move(data));
+  return reply;
+}
+
+// ---- the end ----------------------------------------------------------------
+
+Status Deputy::OnExit(std::span<const std::byte> payload) {
+  wire::Exit exit;
+  SSI_TRY(proto::DecodeMessage(payload, exit));
+  if (!process_.Away() || ending_like_) {
+    return {};
+  }
+  if (!exit.reason().empty()) {
+    Note(fmt::format("ended on {}: {}", Where(),
+                     exit.reason().substr(0, migration::kMostText)));
+  }
+  EndLike(exit);
+  return {};
+}
+
+// The stand-in ends as its remote did: parents, waits and exit statuses are
+// the kernel's own.
+void Deputy::EndLike(const wire::Exit& exit) {
+  ending_like_ = true;
+  auto status = exit.killed() ? process_.stand_in->DieBySignal(exit.code())
+                              : process_.stand_in->Exit(exit.code());
+  if (!status && status.error().code != ErrorCode::kGone) {
+    spdlog::error("process {} cannot end as it did: {}", Raw(process_.pid),
+                  status.error().message);
+    ::kill(Raw(process_.pid), SIGKILL);
+  }
+}
+
+void Deputy::EndRemote() {
+  if (process_.session && process_.session->Whole()) {
+    process_.session->channel().Send(session::kEnd, 0, 0,
+                                     std::span<const std::byte>());
+  }
+}
+
+void Deputy::OnSessionClosed(const Error& error) {
+  std::string node = Where();
+  if (ended_ || ending_like_) {
+    process_.session.reset();
+    return;
+  }
+  if (move_) {
+    move_->OnLinkLost(error.message);
+    return;
+  }
+  if (!process_.Away()) {
+    process_.session.reset();
+    return;
+  }
+  std::string reason = fmt::format(
+      "node {}: {}; process {} ({}) computed there and is lost", node,
+      error.message, Raw(process_.pid), process_.command);
+  Note(reason);
+  hooks_.lost(reason);
+}
+
+void Deputy::OnAlarm() {
+  if (process_.executor) {
+    process_.executor->Poll();
+  }
+}
+
+void Deputy::OnStop(const Stop& stop) {
+  if (stop.Dead()) {
+    OnEnded(stop);
+    return;
+  }
+  if (run_) {
+    run_->OnStop(stop);
+    return;
+  }
+  if (process_.home_signals && !ending_like_) {
+    process_.home_signals->OnStop(stop);
+    OnAlarm();
+    return;
+  }
+  Tracee tracee(process_.pid);
+  if (ending_like_) {
+    // The signal that ends it.
+    (void)tracee.Continue(stop.kind == Stop::Kind::kSignal ? stop.value : 0);
+    return;
+  }
+  if (!process_.stand_in && stop.kind == Stop::Kind::kInterrupted) {
+    // A freeze that was given up has taken effect at last.
+    (void)tracee.Detach();
+    traced_ = false;
+    return;
+  }
+  (void)tracee.Continue(stop.kind == Stop::Kind::kSignal ? stop.value : 0);
+}
+
+void Deputy::OnEnded(const Stop& stop) {
+  if (ended_) {
+    return;
+  }
+  ended_ = true;
+  back_timer_.Stop();
+  EndRemote();
+  SettleUsage();
+  if (process_.calls) {
+    calls_made_ = process_.calls->counts();
+  }
+  if (move_) {
+    move_->OnProcessGone(stop.Describe());
+  }
+  Answer({"ended", "the process ended", 0});
+}
+
+}  // namespace ssi

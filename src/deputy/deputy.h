@@ -1,0 +1,139 @@
+#ifndef SSI_DEPUTY_DEPUTY_H_
+#define SSI_DEPUTY_DEPUTY_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "deputy/home_move.h"
+#include "deputy/home_process.h"
+#include "deputy/traced_run.h"
+#include "proto/session.pb.h"
+
+namespace ssi {
+
+// The object in the home supervisor that serves one process of the job, from
+// its first move on: keeps it at home as a stand-in while it is away, carries
+// out what it forwards, and moves it.
+//
+// Owner:      the job, until the process has ended.
+// Threads:    the tracer's.
+// Invariants: the process is untraced whenever it runs freely at home; at most
+//             one move is under way.
+class Deputy {
+ public:
+  struct Hooks {
+    // It stopped or went on by job control while it was away or traced.
+    std::function<void(int signal)> stopped;
+    std::function<void()> continued;
+    // It is lost, and the job ends with this message.
+    std::function<void(const std::string& reason)> lost;
+    // Something that listings show has changed.
+    std::function<void()> changed;
+  };
+  struct MoveResult {
+    std::string outcome;  // "moved", "stayed", ...
+    std::string reason;
+    double milliseconds = 0;
+  };
+  using OnMoved = std::function<void(const MoveResult&)>;
+
+  Deputy(HomePlaces& places, HostPid pid, std::string command, Hooks hooks);
+  ~Deputy();
+  Deputy(const Deputy&) = delete;
+  Deputy& operator=(const Deputy&) = delete;
+  Deputy(Deputy&&) = delete;
+  Deputy& operator=(Deputy&&) = delete;
+
+  // Moves it to `node`, or home where that is home's name. `moved` comes once.
+  void Move(const std::string& node, const std::string& reason, OnMoved moved);
+  // A program that was started traced and is at PTRACE_EVENT_EXEC: goes to
+  // `node` at its entry point.
+  void PlaceAtEntry(const std::string& node);
+
+  // A stop or, with Dead(), the end (not yet reaped) of the process.
+  void OnStop(const Stop& stop);
+  // The waiter has seen a call end.
+  void OnAlarm();
+  // Whether this thread traces it now.
+  [[nodiscard]] bool Traced() const { return traced_; }
+
+  [[nodiscard]] bool Away() const { return process_.Away(); }
+  [[nodiscard]] bool Moving() const { return move_ != nullptr; }
+  [[nodiscard]] std::string Where() const;
+  [[nodiscard]] std::optional<std::string> WhyNotMovable() const;
+  [[nodiscard]] HostPid pid() const { return process_.pid; }
+  [[nodiscard]] const std::string& command() const { return process_.command; }
+  [[nodiscard]] const History& history() const { return process_.history; }
+  [[nodiscard]] std::uint64_t home_calls() const;
+  [[nodiscard]] const std::map<int, std::uint64_t>& call_counts() const {
+    return calls_made_;
+  }
+  [[nodiscard]] CpuTime CpuAway() const;
+
+ private:
+  void Depart(StandIn::Found found);
+  void OpenSession(std::function<void(Status)> then);
+  void BeginMove(HomeMove::Plan plan);
+  void Return(const std::string& reason);
+  void OnMoveFinished(migration::Outcome outcome, const std::string& reason);
+  void Answer(const MoveResult& result);
+  void GiveUpDeparture(const std::string& reason);
+
+  void BecomeAway();
+  void BecomeHome();
+  void OnResumed();
+  void LetRun();
+  void RunTraced(TracedRun::Until until);
+  void OnTracedRunDone(TracedRun::Result result);
+  void GoBackLater();
+
+  void OnFrame(const proto::FrameHeader& header,
+               std::span<const std::byte> payload);
+  Status HandleFrame(const proto::FrameHeader& header,
+                     std::span<const std::byte> payload);
+  Status OnExit(std::span<const std::byte> payload);
+  void EndLike(const wire::Exit& exit);
+  Status OnComeHome(std::span<const std::byte> payload);
+  Status OnMapFile(std::span<const std::byte> payload);
+  wire::MapFileReply DescribeFile(const wire::MapFileRequest& request);
+  wire::MapFileReply ReadFileBytes(const wire::MapFileRequest& request);
+  void OnUsage(const wire::Usage& usage);
+  void SettleUsage();
+  void OnSessionClosed(const Error& error);
+  void OnEnded(const Stop& stop);
+  void EndRemote();
+  void Transmit(proto::FrameType type,
+                const google::protobuf::MessageLite& message);
+  void Note(std::string text);
+
+  HomePlaces& places_;
+  Hooks hooks_;
+  HomeProcess process_;
+  std::unique_ptr<HomeMove> move_;
+  std::unique_ptr<TracedRun> run_;
+  bool traced_ = false;
+  bool ended_ = false;
+  bool ending_like_ = false;  // the stand-in is being ended as its remote did
+
+  // Where it is to be, and the request that said so.
+  std::string wanted_;
+  std::string reason_;
+  OnMoved moved_;
+  Nanos asked_{};
+
+  // A call for which it came home: it goes back afterwards.
+  std::optional<std::int64_t> came_for_;
+  Nanos arrived_away_{};
+  Nanos stay_home_{};  // before it goes back; grows while it comes home at once
+  Timer back_timer_;
+
+  wire::Usage usage_;  // of its body now
+  std::map<int, std::uint64_t> calls_made_;
+};
+
+}  // namespace ssi
+
+#endif  // SSI_DEPUTY_DEPUTY_H_

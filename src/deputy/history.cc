@@ -1,0 +1,54 @@
+#include "deputy/history.h"
+
+#include <fmt/format.h>
+
+#include "base/files.h"
+#include "process/cpu_time.h"
+
+namespace ssi {
+
+namespace {
+
+double Milliseconds(Nanos time) {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
+
+}  // namespace
+
+void History::Add(const Hop& hop) {
+  if (hop.moved) {
+    ++moved_;
+  }
+  if (moves_.size() < kMostMoves) {
+    moves_.push_back(hop);
+  }
+  Note(hop.at, hop.moved
+                   ? fmt::format("moved {} -> {} in {:.1f} ms, frozen {:.1f} "
+                                 "ms, {} ({})",
+                                 hop.from, hop.to, Milliseconds(hop.whole),
+                                 Milliseconds(hop.frozen),
+                                 FormatSize(hop.bytes), hop.reason)
+                   : fmt::format("not moved {} -> {}: {}", hop.from, hop.to,
+                                 hop.reason));
+}
+
+void History::Note(Nanos at, std::string text) {
+  lines_.push_back({at, std::move(text)});
+  if (lines_.size() > kMostLines) {
+    lines_.pop_front();
+  }
+}
+
+void History::AddCpu(const std::string& node, const CpuTime& used) {
+  cpu_[node] = cpu_[node] + used;
+}
+
+CpuTime History::CpuAway() const {
+  CpuTime sum;
+  for (const auto& [node, used] : cpu_) {
+    sum = sum + used;
+  }
+  return sum;
+}
+
+}  // namespace ssi

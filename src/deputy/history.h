@@ -1,0 +1,64 @@
+#ifndef SSI_DEPUTY_HISTORY_H_
+#define SSI_DEPUTY_HISTORY_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "process/image.h"
+
+namespace ssi {
+
+// One completed or failed move, for `ssictl why` and `--stats`.
+struct Hop {
+  std::string from;
+  std::string to;
+  bool moved = false;
+  std::string reason;       // why it was to move; or why it did not
+  Nanos at{};               // realtime
+  Nanos whole{};            // from the decision to RUNNING
+  Nanos frozen{};           // from the freeze to RUNNING
+  std::uint64_t bytes = 0;  // of pages and files
+};
+
+// What happened to one process, kept as long as its job.
+class History {
+ public:
+  void Add(const Hop& hop);
+  void Note(Nanos at, std::string text);
+  void CountComeHome(int number) { ++came_home_[number]; }
+  // CPU time used on a node other than home.
+  void AddCpu(const std::string& node, const CpuTime& used);
+
+  [[nodiscard]] unsigned hops() const { return moved_; }
+  [[nodiscard]] const std::vector<Hop>& moves() const { return moves_; }
+  struct Line {
+    Nanos at;
+    std::string text;
+  };
+  [[nodiscard]] const std::deque<Line>& lines() const { return lines_; }
+  [[nodiscard]] const std::map<int, std::uint64_t>& came_home() const {
+    return came_home_;
+  }
+  [[nodiscard]] const std::map<std::string, CpuTime>& cpu() const {
+    return cpu_;
+  }
+  [[nodiscard]] CpuTime CpuAway() const;
+
+ private:
+  static constexpr std::size_t kMostLines = 200;
+  static constexpr std::size_t kMostMoves = 10000;
+
+  unsigned moved_ = 0;
+  std::vector<Hop> moves_;
+  std::deque<Line> lines_;
+  std::map<int, std::uint64_t> came_home_;
+  std::map<std::string, CpuTime> cpu_;
+};
+
+}  // namespace ssi
+
+#endif  // SSI_DEPUTY_HISTORY_H_

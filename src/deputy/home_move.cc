@@ -1,0 +1,491 @@
+#include "deputy/home_move.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <spdlog/spdlog.h>
+
+#include "base/files.h"
+#include "migration/compatibility.h"
+#include "migration/image_wire.h"
+#include "migration/move_wire.h"
+#include "process/cpu_features.h"
+#include "proto/message.h"
+#include "proto/session_frames.h"
+#include "supervisor/call_payload.h"
+
+namespace ssi {
+
+using migration::Direction;
+using migration::HomeIs;
+using migration::Role;
+
+namespace {
+using namespace std::chrono_literals;
+
+// Files larger than this are not compared by their hash; the part that is
+// mapped is sent.
+constexpr std::uint64_t kMostHashed = std::uint64_t{256} << 20;
+
+migration::Move MoveOf(MoveId id, const HomeMove::Plan& plan,
+                       const std::string& home) {
+  migration::Move move;
+  move.id = id;
+  move.direction = plan.direction;
+  bool leaves = plan.direction == Direction::kDeparture;
+  move.source = leaves ? home : plan.node;
+  move.target = leaves ? plan.node : home;
+  // Without a link nothing of the process can act on the world, and it is not
+  // started elsewhere: nobody has to wait for its end.
+  move.grace = migration::kShortestGrace;
+  return move;
+}
+
+}  // namespace
+
+HomeMove::HomeMove(HomePlaces& places, HomeProcess& process, Plan plan,
+                   Hooks hooks)
+    : places_(places),
+      process_(process),
+      plan_(std::move(plan)),
+      hooks_(std::move(hooks)),
+      id_(MoveId{RandomId()}),
+      home_(MoveOf(id_, plan_, places.node)) {
+  if (plan_.direction == Direction::kDeparture) {
+    source_.emplace(id_, HomeIs::kHere);
+  } else {
+    target_.emplace(id_, HomeIs::kHere);
+  }
+}
+
+HomeMove::~HomeMove() {
+  if (process_.session) {
+    process_.session->StopBulk();
+  }
+}
+
+bool HomeMove::IsHere(Role role) const {
+  return role == Role::kHome || role == LocalRole();
+}
+
+Role HomeMove::LocalRole() const {
+  return plan_.direction == Direction::kDeparture ? Role::kSource
+                                                  : Role::kTarget;
+}
+
+// ---- running the machines ---------------------------------------------------
+
+void HomeMove::Begin() {
+  began_ = places_.clock.Monotonic();
+  bool leaves = plan_.direction == Direction::kDeparture;
+  hop_.from = leaves ? places_.node : plan_.node;
+  hop_.to = leaves ? plan_.node : places_.node;
+  hop_.reason = plan_.reason;
+  hop_.at = places_.clock.Real();
+  migration::Ask ask;
+  ask.move = id_;
+  ask.version = migration::CaptureVersion(supervisor::kPayloadVersion);
+  ask.features = CpuFeatures();
+  ask.size = SizeOf(process_.pid);
+  ask.reason = plan_.reason;
+  Feed(Role::kHome, migration::MoveRequested{ask});
+}
+
+// Events wait for the actions of the one before, also those that an action
+// itself causes.
+void HomeMove::Feed(Role role, migration::Event event) {
+  queue_.push_back({role, std::move(event)});
+  if (draining_) {
+    return;
+  }
+  draining_ = true;
+  while (!queue_.empty()) {
+    Queued next = std::move(queue_.front());
+    queue_.pop_front();
+    Deliver(next.to, next.event);
+  }
+  draining_ = false;
+  bool local_done = !source_ && !target_;
+  if (outcome_ && local_done && !reported_) {
+    reported_ = true;
+    // The owner destroys this.
+    asio::post(places_.loop, [finished = hooks_.finished, end = *outcome_] {
+      finished(end.outcome, end.reason);
+    });
+  }
+}
+
+void HomeMove::Deliver(Role role, const migration::Event& event) {
+  if (role == Role::kHome) {
+    Carry(role, home_.On(event));
+  } else if (role == Role::kSource && source_) {
+    Carry(role, source_->On(event));
+  } else if (role == Role::kTarget && target_) {
+    Carry(role, target_->On(event));
+  }
+}
+
+struct HomeMove::Carrier {
+  HomeMove& move;
+  Role role;
+
+  void operator()(const migration::Send& send) const {
+    move.Send(role, send.to, send.message);
+  }
+  void operator()(const migration::StartTimer& start) const {
+    move.StartTimer(role, start.kind, start.limit);
+  }
+  void operator()(const migration::StopTimer& stop) const {
+    move.timers_.erase({role, stop.kind});
+  }
+  void operator()(const migration::Note& note) const {
+    spdlog::debug("process {}: {}", Raw(move.process_.pid), note.text);
+  }
+  void operator()(const migration::Finished& finished) const {
+    if (role == Role::kHome) {
+      move.Finish(finished);
+    } else {
+      move.source_.reset();
+      move.target_.reset();
+    }
+  }
+  void operator()(const migration::RecordPlace&) const {}
+  void operator()(const migration::BreakLink&) const {
+    move.process_.session.reset();
+  }
+  void operator()(const migration::RefuseMove&) const {}
+  void operator()(const migration::RefuseAbort& refuse) const {
+    spdlog::info("process {}: {}", Raw(move.process_.pid), refuse.reason);
+  }
+  void operator()(const migration::FreezeProcess&) const { move.FreezeHere(); }
+  void operator()(const migration::CancelHomeCalls&) const {
+    move.Feed(role, migration::HomeCallsSettled{});
+  }
+  void operator()(const migration::SendImage&) const { move.SendImage(); }
+  void operator()(const migration::ResumeHere&) const { move.ResumeHere(); }
+  void operator()(const migration::EmptyStandIn&) const {
+    move.EmptyStandIn();
+  }
+  void operator()(const migration::DestroyCopy& destroy) const {
+    move.DestroyHere(destroy.reason);
+  }
+  void operator()(const migration::CheckAsk&) const {
+    move.Feed(role, migration::Admitted{"bulk"});
+  }
+  void operator()(const migration::ReceiveImage&) const {
+    move.ReceiveImage();
+  }
+  void operator()(const migration::BeginRebuild&) const {
+    move.BeginRebuild();
+  }
+  void operator()(const migration::StartHere&) const { move.StartHere(); }
+  void operator()(const migration::DiscardRebuild&) const {
+    move.DiscardRebuild();
+  }
+};
+
+void HomeMove::Carry(Role role, const migration::Actions& actions) {
+  for (const auto& action : actions) {
+    std::visit(Carrier{*this, role}, action);
+  }
+}
+
+void HomeMove::Send(Role from, Role to, const migration::Message& message) {
+  if (IsHere(to)) {
+    Feed(to, migration::Received{from, message});
+    return;
+  }
+  if (!process_.session || !process_.session->Whole()) {
+    return;  // what is sent to a lost link is swallowed
+  }
+  wire::AskDetails details;
+  if (std::holds_alternative<migration::Ask>(message)) {
+    DescribeAsk(details);
+  }
+  wire::Move move;
+  migration::ToWire(from, message, details, move);
+  if (auto bytes = proto::EncodeMessage(move)) {
+    process_.session->channel().Send(proto::session::kMove, 0, 0, *bytes);
+  } else {
+    spdlog::error("process {}: {}", Raw(process_.pid), bytes.error().message);
+  }
+}
+
+void HomeMove::StartTimer(Role role, migration::TimerKind kind, Nanos limit) {
+  auto& timer = timers_[{role, kind}];
+  timer = std::make_unique<Timer>(places_.loop);
+  timer->Start(limit, [this, role, kind] {
+    Feed(role, migration::TimerFired{kind, ""});
+  });
+}
+
+Status HomeMove::OnFrame(std::span<const std::byte> payload) {
+  wire::Move wire_move;
+  SSI_TRY(proto::DecodeMessage(payload, wire_move));
+  SSI_ASSIGN(auto received, migration::FromWire(wire_move));
+  if (IsHere(received.from)) {
+    return Fail(ErrorCode::kProtocol, "the {} is here",
+                migration::NameOf(received.from));
+  }
+  Feed(Role::kHome, migration::Received{received.from, received.message});
+  return {};
+}
+
+void HomeMove::OnLinkLost(const std::string& reason) {
+  Role peer = plan_.direction == Direction::kDeparture ? Role::kTarget
+                                                       : Role::kSource;
+  Feed(Role::kHome, migration::LinkLost{peer, reason});
+}
+
+void HomeMove::OnProcessGone(const std::string& reason) {
+  Feed(Role::kHome, migration::ProcessGone{reason});
+  if (source_) {
+    Feed(Role::kSource, migration::ProcessDied{reason});
+  } else if (target_) {
+    Feed(Role::kTarget, migration::StepFailed{reason});
+  }
+}
+
+void HomeMove::Abort(const std::string& reason) {
+  Feed(Role::kHome, migration::AbortRequested{reason});
+}
+
+void HomeMove::Finish(const migration::Finished& finished) {
+  hop_.moved = finished.outcome == migration::Outcome::kMoved;
+  if (!hop_.moved) {
+    hop_.reason = finished.reason;
+  }
+  hop_.whole = places_.clock.Monotonic() - began_;
+  hop_.frozen =
+      froze_ == Nanos(0) ? Nanos(0) : places_.clock.Monotonic() - froze_;
+  hop_.bytes = bytes_;
+  process_.history.Add(hop_);
+  outcome_ = finished;
+}
+
+// ---- leaving ----------------------------------------------------------------
+
+void HomeMove::DescribeAsk(wire::AskDetails& details) {
+  details.set_home(places_.node);
+  details.set_command(process_.command);
+  migration::DescribeVdso(details);
+  details.set_possible_cpus(
+      static_cast<std::uint32_t>(::sysconf(_SC_NPROCESSORS_CONF)));
+  if (auto vmas = ReadVmas(process_.pid)) {
+    std::map<std::uint32_t, bool> seen;
+    for (const auto& vma : *vmas) {
+      if (vma.kind != Vma::Kind::kFile) {
+        continue;
+      }
+      auto id = process_.files.Find(vma);
+      if (id && !std::exchange(seen[*id], true)) {
+        process_.files.LearnHash(*id, places_.hashes, kMostHashed);
+        migration::FileToWire(*process_.files.Get(*id), *details.add_files());
+      }
+    }
+  }
+  // Last, so that they are as new as can be when they arrive.
+  details.set_realtime_ns(places_.clock.Real().count());
+  details.set_monotonic_ns(places_.clock.Monotonic().count());
+  details.set_boot_ns(places_.clock.Boot().count());
+}
+
+void HomeMove::FreezeHere() {
+  froze_ = places_.clock.Monotonic();
+  auto frozen =
+      StandIn::Freeze(process_.pid, plan_.found, migration::kFreezeLimit);
+  if (!frozen) {
+    lingering_ = frozen.error().code == ErrorCode::kRetry;
+    Feed(Role::kSource, migration::StepFailed{frozen.error().message});
+    return;
+  }
+  process_.stand_in.emplace(*std::move(frozen));
+  auto vmas = ReadVmas(process_.pid);
+  auto why = vmas ? WhyAreasForbid(*vmas) : std::optional<std::string>();
+  Status status = why ? Status(std::unexpected(
+                            Error{ErrorCode::kUnsupported, *why, 0}))
+                      : process_.stand_in->Plant();
+  if (!status) {
+    Feed(Role::kSource, migration::StepFailed{status.error().message});
+    return;
+  }
+  Feed(Role::kSource, migration::Frozen{});
+}
+
+std::vector<migration::FileSource> HomeMove::FileSources(
+    const CapturedProcess& captured) const {
+  std::vector<migration::FileSource> sources;
+  for (const auto& file : captured.image.files) {
+    migration::FileSource source;
+    source.id = file.id;
+    source.fd = process_.files.fd(file.id);
+    for (const auto& area : captured.image.areas) {
+      if (area.file != file.id) {
+        continue;
+      }
+      if (source.fd >= 0) {
+        source.ranges.push_back({area.vma.offset, area.vma.size()});
+      } else {
+        source.memory.push_back({area.vma.start, area.vma.size()});
+        source.at.push_back(area.vma.offset);
+      }
+    }
+    sources.push_back(std::move(source));
+  }
+  return sources;
+}
+
+void HomeMove::SendImage() {
+  auto captured = process_.stand_in->Capture(process_.files);
+  if (!captured) {
+    Feed(Role::kSource, migration::StepFailed{captured.error().message});
+    return;
+  }
+  ProcessImage& image = captured->image;
+  for (auto& file : image.files) {
+    process_.files.LearnHash(file.id, places_.hashes, kMostHashed);
+    file = *process_.files.Get(file.id);
+  }
+  image.cpu_elsewhere = process_.history.CpuAway();
+  image.clock_floor = {places_.clock.Monotonic(), places_.clock.Boot()};
+  process_.signals =
+      SignalState(image.actions, image.threads[0].signal_mask);
+  auto sources = FileSources(*captured);
+  auto result = std::make_shared<Result<migration::SendResult>>();
+  process_.session->RunBulk(
+      [result, captured = *std::move(captured), sources = std::move(sources),
+       pid = process_.pid](proto::BulkStream& bulk) {
+        *result = migration::StreamImage(bulk, captured, pid, sources);
+      },
+      [this, result] {
+        if (*result) {
+          bytes_ = (*result)->bytes;
+          Feed(Role::kSource, migration::ImageSent{(*result)->checksum});
+        } else {
+          Feed(Role::kSource,
+               migration::StepFailed{result->error().message});
+        }
+      });
+}
+
+void HomeMove::ResumeHere() {
+  if (process_.session) {
+    process_.session->StopBulk();  // it may still read the process
+  }
+  if (process_.stand_in) {
+    auto status = process_.stand_in->Resume();
+    if (!status && status.error().code != ErrorCode::kGone) {
+      spdlog::error("process {} cannot go on: {}", Raw(process_.pid),
+                    status.error().message);
+    }
+    hooks_.resumed();
+  }
+}
+
+void HomeMove::EmptyStandIn() {
+  auto status = process_.stand_in->Empty();
+  if (status) {
+    status = process_.stand_in->Serve(process_.signals.mask());
+  }
+  if (!status && status.error().code != ErrorCode::kGone) {
+    spdlog::error("process {}: stand-in: {}", Raw(process_.pid),
+                  status.error().message);
+  }
+  hooks_.away();
+}
+
+void HomeMove::DestroyHere(const std::string& reason) {
+  spdlog::debug("process {} is destroyed: {}", Raw(process_.pid), reason);
+  ::kill(Raw(process_.pid), SIGKILL);
+}
+
+// ---- coming home ------------------------------------------------------------
+
+void HomeMove::ReceiveImage() {
+  auto image = std::make_shared<Result<CapturedProcess>>();
+  process_.session->RunBulk(
+      [image](proto::BulkStream& bulk) {
+        *image = migration::ReadImage(bulk);
+      },
+      [this, image] { OnImage(std::move(*image)); });
+}
+
+void HomeMove::OnImage(Result<CapturedProcess> image) {
+  froze_ = places_.clock.Monotonic();
+  Status status =
+      image ? Status() : Status(std::unexpected(image.error()));
+  if (status && Raw(image->image.pid) != Raw(process_.pid)) {
+    status = Fail(ErrorCode::kProtocol, "the image is of process {}",
+                  Raw(image->image.pid));
+  }
+  if (status) {
+    status = process_.stand_in->StopServing();
+  }
+  if (status) {
+    refilled_ = true;
+    status = process_.stand_in->Refill(*image, process_.files);
+  }
+  if (!status) {
+    Feed(Role::kTarget, migration::StepFailed{status.error().message});
+    return;
+  }
+  migration::Destination destination;
+  destination.process = process_.pid;
+  auto checksum = std::make_shared<Result<migration::Checksum>>();
+  for (const auto& run : image->contents) {
+    bytes_ += run.size;
+  }
+  process_.session->RunBulk(
+      [checksum, contents = std::move(image->contents),
+       destination](proto::BulkStream& bulk) {
+        *checksum = migration::ReadContents(bulk, contents, destination);
+      },
+      [this, checksum] {
+        if (!*checksum) {
+          Feed(Role::kTarget,
+               migration::StepFailed{checksum->error().message});
+          return;
+        }
+        checksum_ = **checksum;
+        Feed(Role::kTarget, migration::ImageArrived{});
+      });
+}
+
+void HomeMove::BeginRebuild() {
+  auto status = process_.stand_in->FinishRefill(process_.signals.actions());
+  if (!status) {
+    Feed(Role::kTarget, migration::StepFailed{status.error().message});
+    return;
+  }
+  Feed(Role::kTarget, migration::Rebuilt{checksum_});
+}
+
+void HomeMove::StartHere() {
+  process_.home_signals.reset();
+  process_.calls.reset();
+  process_.executor.reset();
+  if (auto status = process_.stand_in->Resume(); !status) {
+    Feed(Role::kTarget, migration::StepFailed{status.error().message});
+    return;
+  }
+  hooks_.home();
+  Feed(Role::kTarget, migration::Started{});
+}
+
+void HomeMove::DiscardRebuild() {
+  if (process_.session) {
+    process_.session->StopBulk();
+  }
+  if (std::exchange(refilled_, false) && process_.stand_in) {
+    auto status = process_.stand_in->AbortRefill();
+    if (status) {
+      status = process_.stand_in->Serve(process_.signals.mask());
+    }
+    if (!status && status.error().code != ErrorCode::kGone) {
+      spdlog::error("process {}: stand-in: {}", Raw(process_.pid),
+                    status.error().message);
+    }
+  }
+}
+
+}  // namespace ssi

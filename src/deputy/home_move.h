@@ -1,0 +1,125 @@
+#ifndef SSI_DEPUTY_HOME_MOVE_H_
+#define SSI_DEPUTY_HOME_MOVE_H_
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "deputy/home_process.h"
+#include "migration/home_machine.h"
+#include "migration/image_stream.h"
+#include "migration/source_machine.h"
+#include "migration/target_machine.h"
+#include "proto/session.pb.h"
+
+namespace ssi {
+
+// One move of a process to or from home, as home drives it: the deciding role,
+// and the source's or target's role that is here too.
+//
+// Owner:      the deputy, until `finished`.
+// Threads:    the tracer's.
+class HomeMove {
+ public:
+  struct Plan {
+    migration::Direction direction{};
+    std::string node;    // the other one
+    std::string reason;  // why it is to move
+    // How the process is found, for a departure.
+    StandIn::Found found = StandIn::Found::kUntraced;
+  };
+  struct Hooks {
+    // It now computes elsewhere: serve it.
+    std::function<void()> away;
+    // It is whole at home, in a stop, about to go on.
+    std::function<void()> home;
+    // A departure was given up: it is in a stop, or untraced, as it was.
+    std::function<void()> resumed;
+    std::function<void(migration::Outcome, const std::string& reason)>
+        finished;
+  };
+
+  HomeMove(HomePlaces& places, HomeProcess& process, Plan plan, Hooks hooks);
+  ~HomeMove();
+  HomeMove(const HomeMove&) = delete;
+  HomeMove& operator=(const HomeMove&) = delete;
+  HomeMove(HomeMove&&) = delete;
+  HomeMove& operator=(HomeMove&&) = delete;
+
+  // Needs an open session with the other node.
+  void Begin();
+  Status OnFrame(std::span<const std::byte> payload);
+  void OnLinkLost(const std::string& reason);
+  void OnProcessGone(const std::string& reason);
+  void Abort(const std::string& reason);
+
+  [[nodiscard]] const Plan& plan() const { return plan_; }
+  // The freeze did not stop it in time: whenever it stops, it is detached.
+  [[nodiscard]] bool lingering() const { return lingering_; }
+
+ private:
+  using Role = migration::Role;
+  struct Carrier;
+
+  void Feed(Role role, migration::Event event);
+  void Deliver(Role role, const migration::Event& event);
+  void Carry(Role role, const migration::Actions& actions);
+  [[nodiscard]] bool IsHere(Role role) const;
+  [[nodiscard]] Role LocalRole() const;
+
+  void Send(Role from, Role to, const migration::Message& message);
+  void DescribeAsk(wire::AskDetails& details);
+  void StartTimer(Role role, migration::TimerKind kind, Nanos limit);
+
+  // ---- the source at home ----
+  void FreezeHere();
+  void SendImage();
+  std::vector<migration::FileSource> FileSources(
+      const CapturedProcess& captured) const;
+  void ResumeHere();
+  void EmptyStandIn();
+  void DestroyHere(const std::string& reason);
+
+  // ---- the target at home ----
+  void ReceiveImage();
+  void OnImage(Result<CapturedProcess> image);
+  void BeginRebuild();
+  void StartHere();
+  void DiscardRebuild();
+
+  void Finish(const migration::Finished& finished);
+
+  HomePlaces& places_;
+  HomeProcess& process_;
+  Plan plan_;
+  Hooks hooks_;
+  MoveId id_;
+  migration::HomeMachine home_;
+  std::optional<migration::SourceMachine> source_;
+  std::optional<migration::TargetMachine> target_;
+  struct Queued {
+    Role to;
+    migration::Event event;
+  };
+  std::deque<Queued> queue_;
+  bool draining_ = false;
+  std::map<std::pair<Role, migration::TimerKind>, std::unique_ptr<Timer>>
+      timers_;
+  std::optional<migration::Finished> outcome_;
+  bool reported_ = false;
+
+  migration::Checksum checksum_{};
+  bool refilled_ = false;
+  bool lingering_ = false;
+  Hop hop_;
+  Nanos began_{};
+  Nanos froze_{};
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace ssi
+
+#endif  // SSI_DEPUTY_HOME_MOVE_H_

@@ -1,0 +1,207 @@
+#include "deputy/home_signals.h"
+
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+
+#include <spdlog/spdlog.h>
+
+#include "process/kernel.h"
+
+namespace ssi {
+
+void HomeSignals::GoOn(int signal) {
+  auto status = tracee_.Continue(signal);
+  if (!status && status.error().code != ErrorCode::kGone) {
+    spdlog::error("stand-in: {}", status.error().message);
+  }
+}
+
+std::optional<Registers> HomeSignals::InCall() const {
+  if (!executor_.Busy()) {
+    return std::nullopt;
+  }
+  auto registers = tracee_.GetRegisters();
+  if (!registers || !registers->InCall() || registers->ip() != in_call_) {
+    return std::nullopt;
+  }
+  return *registers;
+}
+
+void HomeSignals::OnStop(const Stop& stop) {
+  switch (stop.kind) {
+    case Stop::Kind::kSignal:
+      OnSignal(stop.value);
+      return;
+    case Stop::Kind::kGroupStop:
+      if (!stopped_) {
+        stopped_ = true;
+        hooks_.stopped(stop.value);
+      }
+      (void)tracee_.Listen();
+      return;
+    case Stop::Kind::kInterrupted:
+      OnInterrupted();
+      return;
+    default:
+      GoOn();
+      return;
+  }
+}
+
+void HomeSignals::OnSignal(int signal) {
+  auto info = tracee_.GetSignalInfo();
+  if (!info) {
+    return;  // it is dying
+  }
+  if (holding_ == Holding::kInForce) {
+    PutBack(signal);
+    return;
+  }
+  if (state_.Ignored(signal)) {
+    Drop();
+    return;
+  }
+  if (state_.Stops(signal)) {
+    // Its group-stop, which an orphaned process group does not get, stops the
+    // remote.
+    GoOn(signal);
+    return;
+  }
+  Offer(signal, *info);
+}
+
+// Came in through a call's temporary mask while all others are held: back onto
+// its queue, and the call is interrupted, to be made again when it is home.
+void HomeSignals::PutBack(int signal) {
+  if (signal == SIGSTOP) {
+    GoOn(signal);
+    return;
+  }
+  (void)EndCall(false);
+  (void)tracee_.SetSignalMask(kAllSignals);
+  GoOn(signal);
+}
+
+void HomeSignals::Hold(std::function<void()> then) {
+  when_held_ = std::move(then);
+  holding_ = Holding::kWanted;
+  if (!offered_) {
+    (void)tracee_.Interrupt();
+  }
+}
+
+void HomeSignals::Release() {
+  holding_ = Holding::kNo;
+  when_held_ = nullptr;
+  (void)tracee_.Interrupt();  // its stop puts the mask back
+}
+
+// A signal that would be ignored natively. Some calls have already become
+// EINTR by the mere stop; they are made again (kernel-facts, part 2 section 4).
+void HomeSignals::Drop() {
+  auto registers = InCall();
+  if (registers && registers->result() == -EINTR) {
+    registers->SetInterrupted(registers->call_number(), kRestartNoHand);
+    (void)tracee_.SetRegisters(*registers);
+  }
+  GoOn();
+}
+
+void HomeSignals::Offer(int signal, const siginfo_t& info) {
+  wire::SignalOffer offer;
+  offered_ = Offered{next_offer_++, signal, false};
+  offer.set_offer(offered_->id);
+  offer.set_info(&info, sizeof info);
+  if (auto mask = calls_.TemporaryMask(); mask && InCall()) {
+    offered_->temporary = true;
+    offer.set_temporary(true);
+    offer.set_temporary_mask(*mask);
+  }
+  hooks_.offer(offer);
+}
+
+void HomeSignals::OnAnswer(const wire::SignalAnswer& answer) {
+  if (!offered_ || answer.offer() != offered_->id) {
+    return;
+  }
+  Offered offered = *std::exchange(offered_, std::nullopt);
+  if (!answer.accepted()) {
+    // Blocked there: blocked here too, and back onto its queue.
+    state_.set_mask(answer.mask() | SignalBit(offered.signal));
+    (void)tracee_.SetSignalMask(state_.mask());
+    GoOn(offered.signal);
+    if (cancel_ || holding_ == Holding::kWanted) {
+      (void)tracee_.Interrupt();
+    }
+    return;
+  }
+  bool ended = EndCall(offered.temporary);
+  GoOn();
+  if (holding_ == Holding::kWanted) {
+    (void)tracee_.Interrupt();
+  }
+  if (!ended && calls_.Busy()) {
+    // Between its hand-over and its entry, or a call that another signal has
+    // just finished: caught by an interrupt.
+    cancel_ = 0;
+    (void)tracee_.Interrupt();
+  }
+}
+
+bool HomeSignals::EndCall(bool as_eintr) {
+  auto registers = InCall();
+  if (!registers) {
+    return false;
+  }
+  std::int64_t result = registers->result();
+  if (!IsRestart(result)) {
+    return true;  // it has a result, EINTR included
+  }
+  registers->FinishCall(as_eintr ? -EINTR : result);
+  (void)tracee_.SetRegisters(*registers);
+  cancel_.reset();
+  return true;
+}
+
+void HomeSignals::OnCancel(std::uint64_t id) {
+  if (!calls_.HasCall(id)) {
+    return;  // its reply is on the way
+  }
+  cancel_ = id;
+  if (!offered_) {
+    (void)tracee_.Interrupt();
+  }
+}
+
+void HomeSignals::OnInterrupted() {
+  if (stopped_) {
+    stopped_ = false;
+    hooks_.continued();
+  }
+  if (holding_ == Holding::kWanted) {
+    // What EINTR an interrupt alone has made of a call is undone.
+    holding_ = Holding::kInForce;
+    if (auto registers = InCall();
+        registers && registers->result() == -EINTR) {
+      registers->SetInterrupted(registers->call_number(), kRestartNoHand);
+      (void)tracee_.SetRegisters(*registers);
+    }
+    (void)tracee_.SetSignalMask(kAllSignals);
+    if (auto then = std::exchange(when_held_, nullptr)) {
+      then();
+    }
+  } else if (holding_ == Holding::kNo) {
+    (void)tracee_.SetSignalMask(state_.mask());
+  }
+  if (cancel_ && calls_.Busy() && !EndCall(false)) {
+    GoOn();
+    (void)tracee_.Interrupt();  // it was not in the call yet
+    return;
+  }
+  cancel_.reset();
+  GoOn();
+}
+
+}  // namespace ssi

@@ -1,0 +1,92 @@
+#ifndef SSI_DEPUTY_HOME_SIGNALS_H_
+#define SSI_DEPUTY_HOME_SIGNALS_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "deputy/call_server.h"
+#include "deputy/executor.h"
+#include "process/registers.h"
+#include "process/signal_state.h"
+#include "process/tracee.h"
+#include "process/wait_status.h"
+#include "proto/session.pb.h"
+
+namespace ssi {
+
+// The stops of a stand-in whose process is away: signals that arrive for it
+// are offered to the remote, stop signals stop it, and calls are interrupted.
+//
+// The stand-in's thread stays in its delivery stop until the remote has
+// answered. Accepted: the signal is taken away here, and the call that the
+// thread is in ends. Refused: it goes back to the queue that it came from.
+//
+// Owner:      the deputy, while its process is away.
+// Threads:    the tracer's.
+// Invariants: at most one signal is offered at a time.
+class HomeSignals {
+ public:
+  struct Hooks {
+    std::function<void(const wire::SignalOffer&)> offer;
+    std::function<void(int signal)> stopped;  // in a group-stop by `signal`
+    std::function<void()> continued;
+  };
+
+  HomeSignals(Tracee tracee, RemoteAddr agent_code, Executor& executor,
+              CallServer& calls, SignalState& state, Hooks hooks)
+      : tracee_(tracee),
+        in_call_(agent_code + AgentInCallOffset()),
+        executor_(executor),
+        calls_(calls),
+        state_(state),
+        hooks_(std::move(hooks)) {}
+
+  // Not for an end of the process.
+  void OnStop(const Stop& stop);
+  void OnAnswer(const wire::SignalAnswer& answer);
+  // The remote wants the call `id` back, finished or interrupted.
+  void OnCancel(std::uint64_t id);
+
+  // Blocks every signal here, for a process that is about to come home; calls
+  // `then` when none is offered any more. Release takes it back.
+  void Hold(std::function<void()> then);
+  void Release();
+  [[nodiscard]] bool stopped() const { return stopped_; }
+
+ private:
+  void OnSignal(int signal);
+  void Drop();
+  void Offer(int signal, const siginfo_t& info);
+  void OnInterrupted();
+  // In a stop: the registers, if the thread is in a call of the agent's job.
+  [[nodiscard]] std::optional<Registers> InCall() const;
+  // Ends an interrupted call with what the kernel left in rax, or EINTR.
+  bool EndCall(bool as_eintr);
+  void GoOn(int signal = 0);
+  void PutBack(int signal);
+
+  Tracee tracee_;
+  RemoteAddr in_call_;
+  Executor& executor_;
+  CallServer& calls_;
+  SignalState& state_;
+  Hooks hooks_;
+
+  struct Offered {
+    std::uint64_t id = 0;
+    int signal = 0;
+    bool temporary = false;
+  };
+  std::optional<Offered> offered_;
+  std::uint64_t next_offer_ = 1;
+  bool stopped_ = false;  // in a group-stop
+  std::optional<std::uint64_t> cancel_;
+  enum class Holding : std::uint8_t { kNo, kWanted, kInForce };
+  Holding holding_ = Holding::kNo;
+  std::function<void()> when_held_;
+};
+
+}  // namespace ssi
+
+#endif  // SSI_DEPUTY_HOME_SIGNALS_H_

@@ -1,0 +1,581 @@
+#include "deputy/job.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/spdlog.h>
+
+#include "base/files.h"
+#include "base/paths.h"
+#include "base/unix_socket.h"
+#include "deputy/stats.h"
+#include "process/stat_fields.h"
+
+namespace ssi {
+
+namespace {
+
+constexpr int kOwnFailure = 125;
+
+std::string Joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) {
+    text += (text.empty() ? "" : " ") + word;
+  }
+  return text;
+}
+
+std::vector<pid_t> ChildrenOf(pid_t pid) {
+  std::vector<pid_t> children;
+  auto text = ReadFile(fmt::format("/proc/{0}/task/{0}/children", pid));
+  std::istringstream stream(text ? *text : "");
+  for (pid_t child = 0; stream >> child;) {
+    children.push_back(child);
+  }
+  return children;
+}
+
+std::string CommandOf(pid_t pid) {
+  auto text = ReadFile(fmt::format("/proc/{}/cmdline", pid));
+  if (!text || text->empty()) {
+    auto stat = StatFields::Read(HostPid{pid});
+    return stat ? std::string(stat->name()) : "?";
+  }
+  while (!text->empty() && text->back() == '\0') {
+    text->pop_back();
+  }
+  std::replace(text->begin(), text->end(), '\0', ' ');
+  constexpr std::size_t kMost = 200;
+  return text->substr(0, kMost);
+}
+
+void PinTo(pid_t pid, const wire::Registered& registered) {
+  if (registered.cpus().empty()) {
+    return;
+  }
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (unsigned cpu : registered.cpus()) {
+    CPU_SET(cpu, &set);
+  }
+  ::sched_setaffinity(pid, sizeof set, &set);
+}
+
+// Log lines go to the front, which has the user's stderr.
+class FrontSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  explicit FrontSink(Job& job) : job_(job) {}
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    job_.SendLog({line.data(), line.size()});
+  }
+  void flush_() override {}
+
+ private:
+  Job& job_;
+};
+
+void LogToFront(Job& job, const JobOptions& options) {
+  auto logger = std::make_shared<spdlog::logger>(
+      "ssirun", std::make_shared<FrontSink>(job));
+  logger->set_pattern("%n: %v");
+  logger->set_level(options.debug     ? spdlog::level::debug
+                    : options.verbose ? spdlog::level::info
+                                      : spdlog::level::warn);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+}  // namespace
+
+Job::Job(Loop& loop, JobOptions options, UniqueFd front)
+    : loop_(loop),
+      options_(std::move(options)),
+      id_(fmt::format("{:016x}", RandomId())),
+      front_(
+          loop, std::move(front),
+          [this](std::span<const std::byte> data, std::vector<UniqueFd>) {
+            OnFrontMessage(data);
+          },
+          [this] { OnFrontGone(); }) {}
+
+Job::~Job() {
+  retired_.clear();
+  deputies_.clear();
+}
+
+// ---- the front --------------------------------------------------------------
+
+void Job::TellFront(FrontMessage::Kind kind, int value) {
+  FrontMessage message{kind, value};
+  (void)front_.Send(std::as_bytes(std::span(&message, 1)));
+}
+
+void Job::SendLog(std::string_view text) {
+  FrontMessage head{FrontMessage::Kind::kLog, 0};
+  std::vector<std::byte> bytes(sizeof head + text.size());
+  std::memcpy(bytes.data(), &head, sizeof head);
+  std::memcpy(bytes.data() + sizeof head, text.data(), text.size());
+  (void)front_.Send(bytes);
+}
+
+void Job::OnFrontMessage(std::span<const std::byte> data) {
+  FrontMessage message;
+  if (data.size() != sizeof message) {
+    return;
+  }
+  std::memcpy(&message, data.data(), sizeof message);
+  if (message.kind == FrontMessage::Kind::kSignal && main_ > 0 &&
+      !main_status_) {
+    ::kill(main_, message.value);
+  }
+}
+
+void Job::OnFrontGone() {
+  front_gone_ = true;
+  if (!main_status_) {
+    KillJob("the front of ssirun was killed");
+  }
+}
+
+void Job::KillJob(const std::string& reason) {
+  spdlog::error("the job is ended: {}", reason);
+  ending_ = true;
+  KillDescendants();
+  loop_.stop();
+}
+
+// ---- starting ---------------------------------------------------------------
+
+Status Job::ConnectDaemon() {
+  wire::RegisterJob job;
+  job.set_job(id_);
+  job.set_supervisor(::getpid());
+  job.set_command(Joined(options_.command));
+  job.set_on(options_.on);
+  JobLink::Hooks hooks;
+  hooks.on_request = [this](const wire::Request& request) {
+    OnRequest(request);
+  };
+  hooks.on_closed = [this] {
+    spdlog::info("this node's ssid is gone; the job goes on");
+    asio::post(loop_, [this] { link_.reset(); });
+  };
+  SSI_ASSIGN(link_, JobLink::Connect(loop_, job, registered_,
+                                     std::move(hooks)));
+  return {};
+}
+
+int Job::FailStart(const std::string& reason, int status) {
+  SendLog(fmt::format("ssirun: {}\n", reason));
+  TellFront(FrontMessage::Kind::kFailed, status);
+  return status;
+}
+
+std::optional<int> Job::Start(Launch launch) {
+  auto connected = ConnectDaemon();
+  if (!connected) {
+    bool gone = connected.error().code == ErrorCode::kGone;
+    if (!options_.on.empty() || !gone) {
+      return FailStart(connected.error().message, kOwnFailure);
+    }
+    spdlog::warn("{}; {} runs at home", connected.error().message,
+                 options_.command[0]);
+  }
+  PinTo(0, registered_);
+  PinTo(launch.pid(), registered_);
+  auto waiter = Waiter::Make(loop_, [this] {
+    for (auto& [pid, deputy] : deputies_) {
+      deputy->OnAlarm();
+    }
+  });
+  auto signals = SignalSource::Make(loop_, {SIGCHLD},
+                                    [this](const auto&) { OnChildSignal(); });
+  if (!waiter || !signals) {
+    return FailStart("no descriptors left", kOwnFailure);
+  }
+  waiter_ = *std::move(waiter);
+  signals_ = *std::move(signals);
+  hashes_ = std::make_unique<HashCache>(RuntimeDir() + "/hashes");
+  places_ = std::make_unique<HomePlaces>(HomePlaces{
+      loop_, clock_, *waiter_, *hashes_, BaselineOfThisProcess(),
+      registered_.node().empty() ? "home" : registered_.node(),
+      [this](const wire::OpenSession& open, auto opened) {
+        if (!link_) {
+          opened(Fail(ErrorCode::kGone, "this node's ssid is gone"));
+          return;
+        }
+        wire::Request request;
+        *request.mutable_open_session() = open;
+        request.mutable_open_session()->set_job(id_);
+        link_->Ask(std::move(request),
+                   [opened](Result<wire::Response> response) {
+                     if (!response) {
+                       opened(std::unexpected(response.error()));
+                     } else if (!response->error().empty()) {
+                       opened(Fail(ErrorCode::kDenied, "{}",
+                                   response->error()));
+                     } else {
+                       opened(response->session());
+                     }
+                   });
+      }});
+  main_ = launch.pid();
+  launching_ = !options_.on.empty();
+  auto exec_error = launch.Go(launching_ ? Trace::kFromExec : Trace::kNo);
+  if (!exec_error) {
+    return FailStart(exec_error.error().message, kOwnFailure);
+  }
+  if (*exec_error != 0) {
+    constexpr int kNotFound = 127;
+    constexpr int kCannotExecute = 126;
+    return FailStart(
+        fmt::format("cannot execute {}: {}", options_.command[0],
+                    std::strerror(*exec_error)),
+        *exec_error == ENOENT ? kNotFound : kCannotExecute);
+  }
+  ::prctl(PR_SET_TIMERSLACK, 1);
+  TellFront(FrontMessage::Kind::kStarted, main_);
+  OnChildSignal();
+  return std::nullopt;
+}
+
+// ---- children ---------------------------------------------------------------
+
+void Job::OnChildSignal() {
+  if (ending_) {
+    return;
+  }
+  PollDeputies();
+  PollChildren();
+  EndIfEmpty();
+}
+
+Deputy& Job::DeputyOf(pid_t pid) {
+  auto& deputy = deputies_[pid];
+  if (!deputy) {
+    Deputy::Hooks hooks;
+    bool main = pid == main_;
+    hooks.stopped = [this, main](int signal) {
+      if (main) {
+        TellFront(FrontMessage::Kind::kStopped, signal);
+      }
+    };
+    hooks.continued = [this, main] {
+      if (main) {
+        ::kill(::getppid(), SIGCONT);
+      }
+    };
+    hooks.lost = [this, main, pid](const std::string& reason) {
+      if (main) {
+        lost_ = reason;
+      } else {
+        spdlog::error("{}", reason);
+      }
+      ::kill(pid, SIGKILL);
+    };
+    hooks.changed = [] {};
+    deputy = std::make_unique<Deputy>(*places_, HostPid{pid}, CommandOf(pid),
+                                      std::move(hooks));
+  }
+  return *deputy;
+}
+
+void Job::PollDeputies() {
+  std::vector<pid_t> traced;
+  for (const auto& [pid, deputy] : deputies_) {
+    if (deputy->Traced()) {
+      traced.push_back(pid);
+    }
+  }
+  if (launching_) {
+    traced.push_back(main_);
+  }
+  for (pid_t pid : traced) {
+    for (;;) {
+      auto stop = Tracee(HostPid{pid}).WaitFor(Nanos(0));
+      if (!stop || !*stop) {
+        break;
+      }
+      if (launching_ && pid == main_) {
+        if ((*stop)->kind == Stop::Kind::kExec) {
+          launching_ = false;
+          DeputyOf(pid).PlaceAtEntry(options_.on);
+        } else if (!(*stop)->Dead()) {
+          (void)Tracee(HostPid{pid}).Continue(
+              (*stop)->kind == Stop::Kind::kSignal ? (*stop)->value : 0);
+        } else {
+          break;  // reaped by PollChildren
+        }
+        continue;
+      }
+      DeputyOf(pid).OnStop(**stop);
+      if ((*stop)->Dead()) {
+        Reap(pid);
+        break;
+      }
+      if (!DeputyOf(pid).Traced()) {
+        break;
+      }
+    }
+  }
+}
+
+void Job::PollChildren() {
+  for (;;) {
+    siginfo_t info{};
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0 ||
+        info.si_pid == 0) {
+      break;
+    }
+    Reap(info.si_pid);
+  }
+  auto found = deputies_.find(main_);
+  bool traced = launching_ ||
+                (found != deputies_.end() && found->second->Traced());
+  if (main_ > 0 && !main_status_ && !traced) {
+    siginfo_t info{};
+    while (::waitid(P_PID, static_cast<id_t>(main_), &info,
+                    WSTOPPED | WCONTINUED | WNOHANG) == 0 &&
+           info.si_pid == main_) {
+      OnCommandState(info.si_code, info.si_status);
+      info = {};
+    }
+  }
+}
+
+void Job::OnCommandState(int code, int status) {
+  if (code == CLD_STOPPED) {
+    TellFront(FrontMessage::Kind::kStopped, status);
+  } else if (code == CLD_CONTINUED) {
+    ::kill(::getppid(), SIGCONT);
+  }
+}
+
+// The one place where processes of the job are reaped.
+void Job::Reap(pid_t pid) {
+  auto found = deputies_.find(pid);
+  if (found != deputies_.end()) {
+    Stop dead;
+    dead.kind = Stop::Kind::kExited;
+    found->second->OnStop(dead);
+    wire::ProcessStats stats;
+    DescribeForStats(*found->second, stats);
+    ended_.push_back(std::move(stats));
+    // Destroyed later: this may run inside one of its callbacks.
+    retired_.push_back(std::move(found->second));
+    deputies_.erase(found);
+    asio::post(loop_, [this] { retired_.clear(); });
+  }
+  int status = 0;
+  if (::waitpid(pid, &status, __WALL) == pid && pid == main_) {
+    OnMainEnded(status);
+  }
+}
+
+void Job::OnMainEnded(int wait_status) {
+  main_status_ = wait_status;
+  WriteStats();
+  if (lost_) {
+    SendLog(fmt::format("ssirun: {}\n", *lost_));
+    TellFront(FrontMessage::Kind::kFailed, kOwnFailure);
+  } else if (WIFSIGNALED(wait_status)) {
+    TellFront(FrontMessage::Kind::kKilled, WTERMSIG(wait_status));
+  } else {
+    TellFront(FrontMessage::Kind::kExited, WEXITSTATUS(wait_status));
+  }
+}
+
+std::vector<pid_t> Job::Members() const {
+  std::vector<pid_t> found = ChildrenOf(::getpid());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    auto more = ChildrenOf(found[i]);
+    found.insert(found.end(), more.begin(), more.end());
+  }
+  return found;
+}
+
+void Job::EndIfEmpty() {
+  if (main_status_ && ChildrenOf(::getpid()).empty()) {
+    // After what was just said to the front.
+    asio::post(loop_, [this] { loop_.stop(); });
+  }
+}
+
+// ---- requests ---------------------------------------------------------------
+
+void Job::Respond(const wire::Request& request, wire::Response response) {
+  response.set_id(request.id());
+  if (link_) {
+    link_->Respond(response);
+  }
+}
+
+void Job::OnRequest(const wire::Request& request) {
+  switch (request.what_case()) {
+    case wire::Request::kMove:
+      OnMoveRequest(request);
+      return;
+    case wire::Request::kWhy:
+      OnWhyRequest(request);
+      return;
+    case wire::Request::kProcesses: {
+      wire::Response response;
+      auto& list = *response.mutable_processes();
+      for (pid_t pid : Members()) {
+        *list.add_processes() = StatusOf(pid);
+      }
+      Respond(request, std::move(response));
+      return;
+    }
+    default: {
+      wire::Response response;
+      response.set_error("a job does not know this request");
+      Respond(request, std::move(response));
+      return;
+    }
+  }
+}
+
+void Job::OnMoveRequest(const wire::Request& request) {
+  pid_t pid = request.move().pid();
+  auto members = Members();
+  wire::Response response;
+  if (std::find(members.begin(), members.end(), pid) == members.end()) {
+    response.set_error(fmt::format("process {} is not of this job", pid));
+    Respond(request, std::move(response));
+    return;
+  }
+  std::string node = request.move().node().empty() ? places_->node
+                                                   : request.move().node();
+  DeputyOf(pid).Move(node, "ssictl", [this, request, node](
+                                         const Deputy::MoveResult& result) {
+    wire::Response answer;
+    auto& move = *answer.mutable_move();
+    move.set_outcome(result.outcome);
+    move.set_reason(result.reason);
+    move.set_node(node);
+    move.set_milliseconds(result.milliseconds);
+    Respond(request, std::move(answer));
+  });
+}
+
+void Job::OnWhyRequest(const wire::Request& request) {
+  pid_t pid = request.why().pid();
+  wire::Response response;
+  auto& why = *response.mutable_why();
+  *why.mutable_process() = StatusOf(pid);
+  Deputy& deputy = DeputyOf(pid);
+  for (const auto& line : deputy.history().lines()) {
+    auto& entry = *why.add_history();
+    entry.set_time(std::chrono::duration<double>(line.at).count());
+    entry.set_text(line.text);
+  }
+  if (auto reason = deputy.WhyNotMovable()) {
+    why.set_cantmove(*reason);
+  }
+  Respond(request, std::move(response));
+}
+
+wire::ProcessStatus Job::StatusOf(pid_t pid) {
+  wire::ProcessStatus status;
+  status.set_pid(pid);
+  status.set_command(CommandOf(pid));
+  status.set_job(id_);
+  status.set_home(places_->node);
+  status.set_where(places_->node);
+  status.set_state("home");
+  auto stat = StatFields::Read(HostPid{pid});
+  if (stat) {
+    auto ticks = static_cast<double>(stat->Number(14).value_or(0) +
+                                     stat->Number(15).value_or(0));
+    status.set_cpu_home(ticks / static_cast<double>(::sysconf(_SC_CLK_TCK)));
+  }
+  auto found = deputies_.find(pid);
+  if (found != deputies_.end()) {
+    const Deputy& deputy = *found->second;
+    status.set_where(deputy.Where());
+    status.set_state(deputy.Moving() ? "moving"
+                     : deputy.Away() ? "away"
+                                     : "home");
+    status.set_hops(deputy.history().hops());
+    status.set_home_calls(deputy.home_calls());
+    for (const auto& [number, count] : deputy.history().came_home()) {
+      status.set_came_home(status.came_home() + count);
+    }
+    auto away = deputy.CpuAway();
+    status.set_cpu_away(
+        std::chrono::duration<double>(away.user + away.system).count());
+    if (!deputy.history().lines().empty()) {
+      status.set_last(deputy.history().lines().back().text);
+    }
+  }
+  return status;
+}
+
+void Job::WriteStats() {
+  if (options_.stats_file.empty()) {
+    return;
+  }
+  wire::JobStats stats;
+  stats.set_command(Joined(options_.command));
+  stats.set_home(places_->node);
+  int status = *main_status_;
+  constexpr int kBySignal = 128;
+  stats.set_exit_status(lost_                 ? kOwnFailure
+                        : WIFSIGNALED(status) ? kBySignal + WTERMSIG(status)
+                                              : WEXITSTATUS(status));
+  stats.set_seconds(
+      std::chrono::duration<double>(clock_.Monotonic() - started_).count());
+  for (const auto& process : ended_) {
+    *stats.add_processes() = process;
+  }
+  for (const auto& [pid, deputy] : deputies_) {
+    DescribeForStats(*deputy, *stats.add_processes());
+  }
+  if (auto written = WriteStatsFile(stats, options_.stats_file); !written) {
+    SendLog(fmt::format("ssirun: {}\n", written.error().message));
+  }
+}
+
+int RunHomeSupervisor(const JobOptions& options, UniqueFd front,
+                      const sigset_t& mask) {
+  auto launch = Launch::Fork(options.command, mask);
+  // A group of its own, so that what the user sends to the job's group does
+  // not stop or end it (front.h).
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  ::prctl(PR_SET_NAME, "ssi-home");
+  std::vector<int> keep = {front.get()};
+  if (launch) {
+    auto more = launch->descriptors();
+    keep.insert(keep.end(), more.begin(), more.end());
+  }
+  LetGoOfFiles(keep, Stderr::kLetGo);
+  Loop loop;
+  Job job(loop, options, std::move(front));
+  LogToFront(job, options);
+  if (!launch) {
+    spdlog::error("{}", launch.error().message);
+    return kOwnFailure;
+  }
+  auto work = asio::make_work_guard(loop);
+  if (auto failed = job.Start(*std::move(launch))) {
+    return *failed;
+  }
+  loop.run();
+  return 0;
+}
+
+}  // namespace ssi
