@@ -531,7 +531,11 @@ wire::MapFileReply Deputy::DescribeFile(const wire::MapFileRequest& request) {
     return reply;
   }
   if (!S_ISREG(info.st_mode)) {
-    reply.set_error(ENODEV);
+    reply.set_come_home("only home can map what is not a regular file");
+    return reply;
+  }
+  if (request.shared() && (flags & O_ACCMODE) != O_RDONLY) {
+    reply.set_come_home("shared mappings are not rebuilt away yet");
     return reply;
   }
   std::array<char, 4096> path{};
@@ -539,7 +543,8 @@ wire::MapFileReply Deputy::DescribeFile(const wire::MapFileRequest& request) {
   ssize_t n = ::readlink(link.c_str(), path.data(), path.size() - 1);
   auto id = process_.files.Add(
       *std::move(fd),
-      std::string(path.data(), n > 0 ? static_cast<std::size_t>(n) : 0));
+      std::string(path.data(), n > 0 ? static_cast<std::size_t>(n) : 0),
+      request.shared());
   if (!id) {
     reply.set_error(ENOMEM);
     return reply;

@@ -171,8 +171,10 @@ bool Front::OnMessage() {
     case FrontMessage::Kind::kFailed:
       ended_ = true;
       status_ = message.value;
+      ReapSupervisor();
       return true;
     case FrontMessage::Kind::kKilled:
+      ReapSupervisor();
       DieBy(message.value);
     case FrontMessage::Kind::kStopped:
       Stop();
@@ -183,6 +185,16 @@ bool Front::OnMessage() {
       return true;
     default:
       return true;
+  }
+}
+
+// CMD has ended; the supervisor follows at once unless other members of the
+// job live on.
+void Front::ReapSupervisor() {
+  constexpr int kShortMs = 50;
+  pollfd closed{socket_.get(), 0, 0};  // POLLHUP alone
+  if (::poll(&closed, 1, kShortMs) > 0) {
+    ::waitpid(supervisor_, nullptr, 0);
   }
 }
 

@@ -61,6 +61,7 @@ class Front {
   bool OnMessage();
   void OnSignal(const signalfd_siginfo& info);
   void Stop();
+  void ReapSupervisor();
   [[noreturn]] void DieBy(int signal) const;
   int KillJob();
 

@@ -55,11 +55,17 @@ Result<std::uint32_t> MappedFiles::Find(const Vma& vma) {
   return id;
 }
 
-Result<std::uint32_t> MappedFiles::Add(UniqueFd fd, const std::string& path) {
+Result<std::uint32_t> MappedFiles::Add(UniqueFd fd, const std::string& path,
+                                       bool shared) {
   SSI_ASSIGN(MappedFile file, Describe(fd, path));
+  file.shared = shared;
   for (const auto& [id, entry] : entries_) {
+    // A file that has changed since is another one: the bytes that were sent
+    // are not its bytes any more.
     if (entry.fd.valid() && entry.file.device == file.device &&
-        entry.file.inode == file.inode) {
+        entry.file.inode == file.inode &&
+        entry.file.mtime_ns == file.mtime_ns &&
+        entry.file.size == file.size && entry.file.shared == shared) {
       return id;
     }
   }

@@ -25,8 +25,9 @@ class MappedFiles {
   // checks that it is the same inode. kGone where that cannot be done (deleted,
   // replaced, not readable): such a mapping is kept in the stand-in.
   Result<std::uint32_t> Find(const Vma& vma);
-  // A file that the process mapped while it was away; takes the descriptor.
-  Result<std::uint32_t> Add(UniqueFd fd, const std::string& path);
+  // A file that the process mapped while it was away, shared or not; takes the
+  // descriptor.
+  Result<std::uint32_t> Add(UniqueFd fd, const std::string& path, bool shared);
   // A mapping that stays in the stand-in: a file of which only the id matters.
   std::uint32_t AddKept(const Vma& vma);
 

@@ -490,8 +490,8 @@ Status StandIn::Refill(const CapturedProcess& incoming,
   AgentRunner runner(tracee_, *window_);
   // Each file is opened through our own descriptor, whatever its name is now.
   CallBatch batch(runner);
-  std::map<std::uint32_t, int> numbers;
-  auto number_of = [&](std::uint32_t id) -> Result<int> {
+  std::map<std::uint32_t, FileToMap> numbers;
+  auto number_of = [&](std::uint32_t id) -> Result<FileToMap> {
     if (auto known = numbers.find(id); known != numbers.end()) {
       return known->second;
     }
@@ -511,12 +511,13 @@ Status StandIn::Refill(const CapturedProcess& incoming,
       return FailErrno(static_cast<int>(-open[0].result), "open {} again",
                        files.Get(id)->path);
     }
-    return numbers[id] = static_cast<int>(open[0].result);
+    return numbers[id] = FileToMap{static_cast<int>(open[0].result),
+                                   files.Get(id)->shared};
   };
   auto mapped =
       MapAreas(runner, incoming_.image, incoming_.contents, number_of);
-  for (const auto& [id, number] : numbers) {
-    batch.Add("close", SYS_close, {static_cast<std::uint64_t>(number)});
+  for (const auto& [id, file] : numbers) {
+    batch.Add("close", SYS_close, {static_cast<std::uint64_t>(file.number)});
   }
   SSI_TRY(batch.Flush());
   stop_pending_ |= runner.stop_pending();

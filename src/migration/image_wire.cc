@@ -280,11 +280,12 @@ void FileToWire(const MappedFile& file, wire::MappedFile& out) {
   out.set_mtime_ns(file.mtime_ns);
   out.set_ctime_ns(file.ctime_ns);
   out.set_sha256(file.sha256);
+  out.set_shared(file.shared);
 }
 
 MappedFile FileFromWire(const wire::MappedFile& in) {
   return {in.id(),       in.path(),     in.device(), in.inode(), in.size(),
-          in.mtime_ns(), in.ctime_ns(), in.sha256()};
+          in.mtime_ns(), in.ctime_ns(), in.sha256(), in.shared()};
 }
 
 void ToWire(const CapturedProcess& captured, wire::Image& out) {

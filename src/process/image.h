@@ -32,6 +32,8 @@ struct MappedFile {
   std::int64_t mtime_ns = 0;
   std::int64_t ctime_ns = 0;
   std::string sha256;  // of all of it; empty where it cannot be opened
+  // Mapped MAP_SHARED, read-only, while the process was away: there a snapshot.
+  bool shared = false;
 
   bool operator==(const MappedFile&) const = default;
 };

@@ -212,16 +212,20 @@ Status MapAreas(CallRunner& runner, const ProcessImage& image,
     const Vma& vma = area.vma;
     std::uint64_t fd = kNoFile;
     std::uint64_t offset = 0;
+    std::uint64_t flags = MapFlags(area);
     if (area.source == ImageArea::Source::kFile) {
-      SSI_ASSIGN(int number, file_number(area.file));
-      fd = static_cast<std::uint64_t>(number);
+      SSI_ASSIGN(FileToMap file, file_number(area.file));
+      fd = static_cast<std::uint64_t>(file.number);
       offset = vma.offset;
+      if (file.shared) {
+        flags = (flags & ~std::uint64_t{MAP_PRIVATE}) | MAP_SHARED;
+      }
     }
     std::uint64_t bytes = BytesWithin(contents, vma.start, vma.end);
     auto prot =
         static_cast<std::uint64_t>(TemporaryProt(area, bytes != 0));
     batch.Add("mmap", SYS_mmap,
-              {vma.start, vma.size(), prot, MapFlags(area), fd, offset});
+              {vma.start, vma.size(), prot, flags, fd, offset});
     if (area.source == ImageArea::Source::kAnonymous &&
         bytes >= kHugeWorthwhile && bytes * 10 >= vma.size() * 9 &&
         !vma.Has(kVmaNoHuge)) {

@@ -15,8 +15,13 @@
 namespace ssi {
 
 // Tells the descriptor number, in the process under construction, of a mapped
-// file. The caller makes it and closes it after MapAreas.
-using FileNumber = std::function<Result<int>(std::uint32_t file_id)>;
+// file, and how it is mapped there. The caller makes the descriptor and closes
+// it after MapAreas.
+struct FileToMap {
+  int number = -1;
+  bool shared = false;
+};
+using FileNumber = std::function<Result<FileToMap>(std::uint32_t file_id)>;
 
 // Moves the kernel's own pages ([vvar], [vdso]) from where `now` has them to
 // where the image has them.

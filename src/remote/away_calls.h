@@ -47,6 +47,9 @@ class AwayCalls {
       : parts_(parts), hooks_(std::move(hooks)) {}
 
   void OnCall(const Notification& call);
+  // The notified call is for home alone: the thread stops, and the process is
+  // asked to be brought home.
+  void ComeHome(const Notification& call, std::string_view reason);
   // Ends whatever the thread waits for here, not at home.
   void InterruptLocal() { parts_.sleeper.Interrupt(); }
 
@@ -64,7 +67,6 @@ class AwayCalls {
                  const supervisor::Decision& decision);
   void Both(const Notification& call, const supervisor::Decision& decision);
   void Home(const Notification& call, const supervisor::Decision& decision);
-  void ComeHome(const Notification& call, std::string_view reason);
 
   void SignalMask(const Notification& call);
   void SignalAction(const Notification& call);

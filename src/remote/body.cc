@@ -1,12 +1,14 @@
 #include "remote/body.h"
 
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -66,8 +68,23 @@ Result<Body> Body::Build(Sandbox& sandbox, const CapturedProcess& incoming,
   SSI_TRY(body.tracee_.Seize(kAwayOptions));
   body.window_.push_back(std::move(made.window));
   body.incoming_ = incoming;
+  for (auto& area : body.incoming_.image.areas) {
+    // What stays mapped at home is here a mapping of a file like any other.
+    if (area.source == ImageArea::Source::kKept) {
+      area.source = ImageArea::Source::kFile;
+    }
+  }
   SSI_TRY(body.MapContents(local_file, made.file_socket));
   return body;
+}
+
+Body::~Body() {
+  if (!pid_fd_.valid()) {
+    return;  // moved from
+  }
+  ::kill(Raw(pid()), SIGKILL);
+  while (::waitpid(Raw(pid()), nullptr, __WALL) < 0 && errno == EINTR) {
+  }
 }
 
 Result<int> Body::TakeFile(CallRunner& runner, const UniqueFd& file_socket,
@@ -112,14 +129,15 @@ Status Body::MapContents(const LocalFile& local_file,
   std::vector<MemoryRun> keep = {{Raw(own_page_), kAgentSiteSize}};
   SSI_TRY(UnmapRanges(runner, RangesToUnmap(now, keep)));
   SSI_TRY(MoveVdso(runner, now, incoming_.image));
-  std::map<std::uint32_t, int> numbers;
-  auto number_of = [&](std::uint32_t id) -> Result<int> {
+  std::map<std::uint32_t, FileToMap> numbers;
+  auto number_of = [&](std::uint32_t id) -> Result<FileToMap> {
     if (auto known = numbers.find(id); known != numbers.end()) {
       return known->second;
     }
     SSI_ASSIGN(const UniqueFd* file, local_file(id));
+    // Always private here: also what is shared at home.
     SSI_ASSIGN(int number, TakeFile(runner, file_socket, *file));
-    return numbers[id] = number;
+    return numbers[id] = FileToMap{number, false};
   };
   SSI_TRY(
       MapAreas(runner, incoming_.image, incoming_.contents, number_of));

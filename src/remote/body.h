@@ -40,6 +40,13 @@ class Body {
 
   static Result<Body> Build(Sandbox& sandbox, const CapturedProcess& incoming,
                             const LocalFile& local_file);
+  Body(Body&&) = default;
+  Body& operator=(Body&&) = delete;
+  Body(const Body&) = delete;
+  Body& operator=(const Body&) = delete;
+  // Kills and reaps it: a traced process must be reaped before the init of its
+  // sandbox can be, or the kernel keeps init until then.
+  ~Body();
 
   [[nodiscard]] const Tracee& tracee() const { return tracee_; }
   [[nodiscard]] HostPid pid() const { return tracee_.pid(); }

@@ -1,5 +1,6 @@
 #include "remote/file_mapper.h"
 
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -16,14 +17,25 @@ namespace ssi {
 
 namespace {
 constexpr std::uint64_t kFetchSize = std::uint64_t{1} << 20;
+constexpr std::size_t kMostReason = 200;
 
-constexpr std::size_t kFdArgument = 4;
 constexpr std::size_t kLengthArgument = 1;
+constexpr std::size_t kProtArgument = 2;
+constexpr std::size_t kFlagsArgument = 3;
+constexpr std::size_t kFdArgument = 4;
 constexpr std::size_t kOffsetArgument = 5;
 }  // namespace
 
+bool FileMapper::Shared() const {
+  return (call_.args[kFlagsArgument] & MAP_TYPE) == MAP_SHARED;
+}
+
 void FileMapper::Begin(const Notification& call) {
   call_ = call;
+  if (Shared() && (call.args[kProtArgument] & PROT_WRITE) != 0) {
+    come_home_(call, "shared mappings are not rebuilt away yet");
+    return;
+  }
   if (call.args[kOffsetArgument] % kPageSize != 0) {
     Refuse(-EINVAL);
     return;
@@ -40,6 +52,7 @@ void FileMapper::Ask() {
   request.set_id(++id_);
   if (step_ == Step::kAsking) {
     request.set_fd(static_cast<std::int32_t>(call_.args[kFdArgument]));
+    request.set_shared(Shared());
   } else {
     request.set_file(file_.id);
     request.set_offset(needed_.address + fetched_);
@@ -56,6 +69,11 @@ Status FileMapper::OnReply(const wire::MapFileReply& reply) {
   if (reply.id() != id_ ||
       (step_ != Step::kAsking && step_ != Step::kFetching)) {
     return Fail(ErrorCode::kProtocol, "map reply to no request");
+  }
+  if (!reply.come_home().empty()) {
+    step_ = Step::kIdle;
+    come_home_(call_, reply.come_home().substr(0, kMostReason));
+    return {};
   }
   if (reply.error() != 0) {
     Refuse(-std::clamp(reply.error(), 1, 4095));

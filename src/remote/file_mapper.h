@@ -29,7 +29,11 @@ class FileMapper {
     LocalFiles& files;
     ProcessImage& followed;
   };
-  explicit FileMapper(Parts parts) : parts_(parts) {}
+  // `come_home`: the mapping cannot be made here.
+  FileMapper(Parts parts,
+             std::function<void(const Notification&, std::string_view reason)>
+                 come_home)
+      : parts_(parts), come_home_(std::move(come_home)) {}
 
   void Begin(const Notification& call);
   Status OnReply(const wire::MapFileReply& reply);
@@ -45,8 +49,10 @@ class FileMapper {
   void Ask();
   void Map();
   void Refuse(std::int64_t error);
+  [[nodiscard]] bool Shared() const;
 
   Parts parts_;
+  std::function<void(const Notification&, std::string_view reason)> come_home_;
   Step step_ = Step::kIdle;
   Notification call_;
   MappedFile file_;

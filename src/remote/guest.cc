@@ -110,7 +110,10 @@ void Guest::MakeParts() {
           [this](const Told& told) { Tell(told); },
           [this] { calls_->InterruptLocal(); }});
   mapper_.emplace(FileMapper::Parts{places_.channel, *thread_, *body_,
-                                    places_.files, followed_});
+                                    places_.files, followed_},
+                  [this](const Notification& call, std::string_view reason) {
+                    calls_->ComeHome(call, reason);
+                  });
   calls_.emplace(
       AwayCalls::Parts{*thread_, *forwarder_, *sleeper_, *signals_,
                        signal_state_, followed_, places_.clock, pid()},
@@ -245,18 +248,13 @@ void Guest::Resume() {
 void Guest::Destroy() {
   over_ = true;
   listener_watch_.reset();
-  if (body_) {
-    ::kill(Raw(body_->pid()), SIGKILL);
-    // Traced processes must be reaped before their init, or the kernel keeps
-    // init until then.
-    while (::waitpid(Raw(body_->pid()), nullptr, __WALL) < 0 &&
-           errno == EINTR) {
-    }
-  }
-  if (sandbox_) {
-    sandbox_->Kill();
-    sandbox_.reset();
-  }
+  calls_.reset();
+  mapper_.reset();
+  signals_.reset();
+  sleeper_.reset();
+  forwarder_.reset();
+  body_.reset();
+  sandbox_.reset();
 }
 
 Status Guest::OnReply(std::uint64_t id, std::span<const std::byte> payload) {

@@ -26,12 +26,13 @@ bool Covers(const std::vector<MemoryRun>& filled, const MemoryRun& needed) {
 
 LocalFiles::Identity LocalFiles::IdentityOf(const MappedFile& file) {
   bool kept = file.inode == 0;
-  return {file.path,     file.device,   file.inode,          file.size,
-          file.mtime_ns, file.ctime_ns, kept ? file.id : 0};
+  return {file.path,     file.device,   file.inode,
+          file.size,     file.mtime_ns, file.ctime_ns,
+          kept ? file.id : 0, file.shared};
 }
 
 Result<UniqueFd> LocalFiles::OpenIdentical(const MappedFile& file) {
-  if (file.sha256.empty()) {
+  if (file.sha256.empty() || file.shared) {
     return Fail(ErrorCode::kUnsupported, "home does not know its hash");
   }
   SSI_ASSIGN(UniqueFd fd, Open(file.path, O_RDONLY | O_NONBLOCK));

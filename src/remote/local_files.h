@@ -48,6 +48,9 @@ class LocalFiles {
     std::int64_t mtime_ns;
     std::int64_t ctime_ns;
     std::uint32_t kept_id;  // of a kept mapping: its contents are its own
+    // A snapshot has a file of its own here, so that the inode tells which of
+    // two mappings of the same file is shared at home.
+    bool shared;
     auto operator<=>(const Identity&) const = default;
   };
   struct Entry {

@@ -17,6 +17,8 @@ inline constexpr ArgRule kMmapRules[] = {
        "private anonymous"),
     If(3, 0x02, CallClass::kBoth, Special::kMapFile, kMapMask,
        "private, of a file: B maps home's bytes"),
+    If(3, 0x01, CallClass::kBoth, Special::kMapFile, kMapMask,
+       "shared, of a file: read-only a snapshot of it, else it comes home"),
     If(3, 0x28, CallClass::kLocal, Special::kNone, kMapMask,
        "MAP_DROPPABLE, always anonymous"),
     If(3, 0x20, CallClass::kLocal, Special::kNone, kMapMask,
