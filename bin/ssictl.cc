@@ -83,8 +83,8 @@ int PrintLocal(const std::vector<ssi::LocalNode>& nodes) {
 }
 
 void AddLocal(CLI::App& app, int& status) {
-  auto* local = app.add_subcommand(
-      "local", "A cluster of several nodes on this machine");
+  auto* local =
+      app.add_subcommand("local", "A cluster of several nodes on this machine");
   local->require_subcommand(1);
   auto* up = local->add_subcommand("up", "Start it");
   auto options = std::make_shared<ssi::LocalOptions>();
@@ -133,9 +133,9 @@ void AddListings(CLI::App& app, int& status) {
     Request request;
     request.mutable_processes();
     status = Ask(request, [&](const Response& response) {
-      return PrintText(*json ? ssi::AsJson(response.processes())
-                             : ssi::ProcessesTable(response.processes(),
-                                                   *more));
+      return PrintText(*json
+                           ? ssi::AsJson(response.processes())
+                           : ssi::ProcessesTable(response.processes(), *more));
     });
   });
   auto* why = app.add_subcommand(

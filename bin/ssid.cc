@@ -1,8 +1,8 @@
 // ssid: the daemon of one node.
+#include <unistd.h>
+
 #include <cstdio>
 #include <string_view>
-
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 

@@ -36,7 +36,8 @@ int Execute(const std::vector<std::string>& command) {
 
 int main(int argc, char** argv) {
   CLI::App app(
-      "ssirun: run CMD on this node, its home. While it runs it can be moved to "
+      "ssirun: run CMD on this node, its home. While it runs it can be moved "
+      "to "
       "any node of the cluster and back (--on, ssictl migrate); it computes "
       "there, and everything else about it stays here: pid, terminal, files, "
       "signals, exit status.",
@@ -61,7 +62,8 @@ int main(int argc, char** argv) {
   app.positionals_at_end(true);
   app.set_version_flag("--version", std::string("ssirun ") + SSI_VERSION);
   app.footer(
-      "Exit status: that of CMD; 128+N if signal N ended it (and ssirun ends by "
+      "Exit status: that of CMD; 128+N if signal N ended it (and ssirun ends "
+      "by "
       "the same signal); 125 if ssirun itself fails or the node where CMD "
       "computed is lost; 126 if CMD cannot be executed; 127 if it is not "
       "found.");
@@ -77,9 +79,8 @@ int main(int argc, char** argv) {
     first += takes_value ? 2 : 1;
   }
   first = std::min(first, argc);
-  int command_at = first < argc && std::strcmp(argv[first], "--") == 0
-                       ? first + 1
-                       : first;
+  int command_at =
+      first < argc && std::strcmp(argv[first], "--") == 0 ? first + 1 : first;
   std::vector<std::string> own(argv + 1, argv + first);
   options.command.assign(argv + command_at, argv + argc);
   if (command_at < argc) {

@@ -12,12 +12,12 @@ namespace ssi {
                               const std::string& text);
 }  // namespace ssi
 
-#define SSI_CHECK(condition, ...)                                  \
-  do {                                                             \
-    if (!(condition)) [[unlikely]] {                               \
-      ::ssi::CheckFailed(__FILE__, __LINE__, #condition,           \
-                         ::fmt::format("" __VA_ARGS__));           \
-    }                                                              \
+#define SSI_CHECK(condition, ...)                        \
+  do {                                                   \
+    if (!(condition)) [[unlikely]] {                     \
+      ::ssi::CheckFailed(__FILE__, __LINE__, #condition, \
+                         ::fmt::format("" __VA_ARGS__)); \
+    }                                                    \
   } while (false)
 
 #endif  // SSI_BASE_CHECK_H_

@@ -19,9 +19,15 @@ Nanos Read(clockid_t id) {
 
 }  // namespace
 
-Nanos SystemClock::Monotonic() const { return Read(CLOCK_MONOTONIC); }
-Nanos SystemClock::Boot() const { return Read(CLOCK_BOOTTIME); }
-Nanos SystemClock::Real() const { return Read(CLOCK_REALTIME); }
+Nanos SystemClock::Monotonic() const {
+  return Read(CLOCK_MONOTONIC);
+}
+Nanos SystemClock::Boot() const {
+  return Read(CLOCK_BOOTTIME);
+}
+Nanos SystemClock::Real() const {
+  return Read(CLOCK_REALTIME);
+}
 
 Status RandomBytes(std::span<std::byte> out) {
   while (!out.empty()) {

@@ -70,8 +70,8 @@ std::optional<std::uint64_t> ParseSize(std::string_view text) {
   int shift = 0;
   if (!text.empty()) {
     constexpr std::string_view kUnits = "KMGT";
-    char last = text.back() >= 'a' ? static_cast<char>(text.back() - 32)
-                                   : text.back();
+    char last =
+        text.back() >= 'a' ? static_cast<char>(text.back() - 32) : text.back();
     if (auto at = kUnits.find(last); at != std::string_view::npos) {
       shift = 10 * (static_cast<int>(at) + 1);
       text.remove_suffix(1);

@@ -25,13 +25,19 @@ enum class HostPid : pid_t {};
 // of itself wherever it runs.
 enum class HomePid : pid_t {};
 
-constexpr pid_t Raw(HostPid pid) { return static_cast<pid_t>(pid); }
-constexpr pid_t Raw(HomePid pid) { return static_cast<pid_t>(pid); }
+constexpr pid_t Raw(HostPid pid) {
+  return static_cast<pid_t>(pid);
+}
+constexpr pid_t Raw(HomePid pid) {
+  return static_cast<pid_t>(pid);
+}
 
 // Random, unique in the cluster.
 enum class JobId : std::uint64_t {};
 enum class MoveId : std::uint64_t {};
-constexpr std::uint64_t Raw(JobId id) { return static_cast<std::uint64_t>(id); }
+constexpr std::uint64_t Raw(JobId id) {
+  return static_cast<std::uint64_t>(id);
+}
 constexpr std::uint64_t Raw(MoveId id) {
   return static_cast<std::uint64_t>(id);
 }

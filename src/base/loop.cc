@@ -22,7 +22,9 @@ ReadWatch::ReadWatch(Loop& loop, int fd, std::function<void()> on_ready)
   Arm(state_);
 }
 
-ReadWatch::~ReadWatch() { Stop(); }
+ReadWatch::~ReadWatch() {
+  Stop();
+}
 
 void ReadWatch::Stop() {
   if (!state_->stopped) {
@@ -32,17 +34,16 @@ void ReadWatch::Stop() {
 }
 
 void ReadWatch::Arm(const std::shared_ptr<State>& state) {
-  state->descriptor.async_wait(
-      asio::posix::descriptor_base::wait_read,
-      [state](const boost::system::error_code& error) {
-        if (error || state->stopped) {
-          return;
-        }
-        state->on_ready();
-        if (!state->stopped) {
-          Arm(state);
-        }
-      });
+  state->descriptor.async_wait(asio::posix::descriptor_base::wait_read,
+                               [state](const boost::system::error_code& error) {
+                                 if (error || state->stopped) {
+                                   return;
+                                 }
+                                 state->on_ready();
+                                 if (!state->stopped) {
+                                   Arm(state);
+                                 }
+                               });
 }
 
 void ReadWatch::OnceWritable(std::function<void()> on_writable) {

@@ -42,13 +42,12 @@ MessageSocket::MessageSocket(Loop& loop, UniqueFd socket, OnMessage on_message,
     : state_(std::make_shared<State>(std::move(socket), std::move(on_message),
                                      std::move(on_closed))) {
   (void)SetNonBlocking(state_->socket.get(), true);
-  state_->watch = std::make_unique<ReadWatch>(
-      loop, state_->socket.get(),
-      [weak = std::weak_ptr(state_)] {
-        if (auto state = weak.lock()) {
-          OnReadable(state);
-        }
-      });
+  state_->watch = std::make_unique<ReadWatch>(loop, state_->socket.get(),
+                                              [weak = std::weak_ptr(state_)] {
+                                                if (auto state = weak.lock()) {
+                                                  OnReadable(state);
+                                                }
+                                              });
 }
 
 MessageSocket::~MessageSocket() {
@@ -56,7 +55,9 @@ MessageSocket::~MessageSocket() {
   state_->watch.reset();
 }
 
-int MessageSocket::fd() const { return state_->socket.get(); }
+int MessageSocket::fd() const {
+  return state_->socket.get();
+}
 
 void MessageSocket::OnReadable(const std::shared_ptr<State>& state) {
   while (!state->dead) {

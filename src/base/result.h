@@ -63,21 +63,21 @@ template <typename... Args>
 #define SSI_CONCAT_(a, b) SSI_CONCAT_INNER_(a, b)
 
 // Returns from the enclosing function with the error, if there is one.
-#define SSI_TRY(expression)                                  \
-  do {                                                       \
-    if (auto ssi_status_ = (expression); !ssi_status_) {     \
+#define SSI_TRY(expression)                                   \
+  do {                                                        \
+    if (auto ssi_status_ = (expression); !ssi_status_) {      \
       return std::unexpected(std::move(ssi_status_).error()); \
-    }                                                        \
+    }                                                         \
   } while (false)
 
 // SSI_ASSIGN(auto x, F()): declares or assigns from a Result, or returns.
 #define SSI_ASSIGN(lhs, expression) \
   SSI_ASSIGN_IMPL_(SSI_CONCAT_(ssi_result_, __LINE__), lhs, expression)
-#define SSI_ASSIGN_IMPL_(result, lhs, expression)        \
-  auto result = (expression);                            \
-  if (!result) {                                         \
-    return std::unexpected(std::move(result).error());   \
-  }                                                      \
+#define SSI_ASSIGN_IMPL_(result, lhs, expression)      \
+  auto result = (expression);                          \
+  if (!result) {                                       \
+    return std::unexpected(std::move(result).error()); \
+  }                                                    \
   lhs = *std::move(result)
 
 #endif  // SSI_BASE_RESULT_H_

@@ -56,8 +56,7 @@ Result<UniqueFd> PidFdOpen(int pid) {
 }
 
 Result<UniqueFd> PidFdGetFd(int pid_fd, int target_fd) {
-  auto fd =
-      static_cast<int>(::syscall(SYS_pidfd_getfd, pid_fd, target_fd, 0U));
+  auto fd = static_cast<int>(::syscall(SYS_pidfd_getfd, pid_fd, target_fd, 0U));
   if (fd < 0) {
     return FailErrno(errno, "pidfd_getfd {}", target_fd);
   }

@@ -119,7 +119,8 @@ Result<UniqueFd> ListenUnix(const std::string& path) {
     return Fail(ErrorCode::kDenied, "{} is in use by a running ssid", path);
   }
   ::unlink(path.c_str());
-  UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  UniqueFd fd(
+      ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) {
     return FailErrno(errno, "socket");
   }

@@ -93,10 +93,9 @@ std::size_t CallServer::CallJob::Prepare(AgentWindow& window) {
     return 1;
   }
   auto laid_out =
-      request ? supervisor::LayOut(*request, window.data(),
-                                   window.remote_data())
-              : Result<supervisor::LaidOutCall>(
-                    std::unexpected(request.error()));
+      request
+          ? supervisor::LayOut(*request, window.data(), window.remote_data())
+          : Result<supervisor::LaidOutCall>(std::unexpected(request.error()));
   if (!laid_out) {
     // A remote that is ours never sends this: refused, and not executed.
     spdlog::error("a call from the other node is refused: {}",
@@ -183,19 +182,18 @@ std::size_t CallServer::ToldJob::Prepare(AgentWindow& window) {
   if (told.kind == Told::Kind::kMask) {
     server.signals_.set_mask(told.mask);
     std::memcpy(window.data().data(), &told.mask, sizeof told.mask);
-    window.calls()[0] = {SYS_rt_sigprocmask,
-                         {SIG_SETMASK, Raw(at), 0, kSigsetSize},
-                         0};
+    window.calls()[0] = {
+        SYS_rt_sigprocmask, {SIG_SETMASK, Raw(at), 0, kSigsetSize}, 0};
     return 1;
   }
   if (!server.signals_.SetAction(told.signal, told.action)) {
     return 0;
   }
   std::memcpy(window.data().data(), &told.action, sizeof told.action);
-  window.calls()[0] = {SYS_rt_sigaction,
-                       {static_cast<std::uint64_t>(told.signal), Raw(at), 0,
-                        kSigsetSize},
-                       0};
+  window.calls()[0] = {
+      SYS_rt_sigaction,
+      {static_cast<std::uint64_t>(told.signal), Raw(at), 0, kSigsetSize},
+      0};
   return 1;
 }
 
@@ -205,9 +203,8 @@ void CallServer::ToldJob::Finished(AgentWindow&) {
     CallReply reply;
     owner.hooks_.reply(id, reply);
   }
-  std::erase_if(owner.told_, [this](const auto& job) {
-    return job.get() == this;
-  });
+  std::erase_if(owner.told_,
+                [this](const auto& job) { return job.get() == this; });
 }
 
 std::optional<std::uint64_t> CallServer::TemporaryMask() const {

@@ -85,7 +85,8 @@ class CallServer {
     std::vector<std::byte> restart_bytes;
   };
   struct ToldJob final : AgentJob {
-    ToldJob(CallServer& owner, const Told& change) : server(owner), told(change) {}
+    ToldJob(CallServer& owner, const Told& change)
+        : server(owner), told(change) {}
     std::size_t Prepare(AgentWindow& window) override;
     void Finished(AgentWindow& window) override;
 

@@ -156,30 +156,37 @@ void Deputy::OpenSession(std::function<void(Status)> then) {
   request.set_home(places_.node);
   request.set_pid(Raw(process_.pid));
   request.set_command(process_.command);
-  places_.open_session(
-      request, [this, then = std::move(then),
-                node = wanted_](Result<wire::SessionOpened> where) {
-        if (!where) {
-          then(std::unexpected(where.error()));
-          return;
-        }
-        Session::Hooks hooks;
-        hooks.opened = then;
-        hooks.on_frame = [this](const proto::FrameHeader& header,
-                                std::span<const std::byte> payload) {
-          OnFrame(header, payload);
-        };
-        hooks.closed = [this](const Error& error) { OnSessionClosed(error); };
-        process_.session = std::make_unique<Session>(places_.loop, node,
-                                                     *where, std::move(hooks));
-      });
+  places_.open_session(request, [this, then = std::move(then), node = wanted_](
+                                    Result<wire::SessionOpened> where) {
+    if (!where) {
+      then(std::unexpected(where.error()));
+      return;
+    }
+    Session::Hooks hooks;
+    hooks.opened = then;
+    hooks.on_frame = [this](const proto::FrameHeader& header,
+                            std::span<const std::byte> payload) {
+      OnFrame(header, payload);
+    };
+    hooks.closed = [this](const Error& error) {
+      OnSessionClosed(error);
+    };
+    process_.session =
+        std::make_unique<Session>(places_.loop, node, *where, std::move(hooks));
+  });
 }
 
 void Deputy::BeginMove(HomeMove::Plan plan) {
   HomeMove::Hooks hooks;
-  hooks.away = [this] { BecomeAway(); };
-  hooks.home = [this] { BecomeHome(); };
-  hooks.resumed = [this] { OnResumed(); };
+  hooks.away = [this] {
+    BecomeAway();
+  };
+  hooks.home = [this] {
+    BecomeHome();
+  };
+  hooks.resumed = [this] {
+    OnResumed();
+  };
   hooks.finished = [this](migration::Outcome outcome,
                           const std::string& reason) {
     OnMoveFinished(outcome, reason);
@@ -207,18 +214,18 @@ void Deputy::Return(const std::string& reason) {
     Answer({"stayed", "it is stopped", 0});
     return;
   }
-  process_.home_signals->Hold(
-      [this, plan] { asio::post(places_.loop, [this, plan] {
-        if (!ended_ && !move_) {
-          BeginMove(plan);
-        }
-      }); });
+  process_.home_signals->Hold([this, plan] {
+    asio::post(places_.loop, [this, plan] {
+      if (!ended_ && !move_) {
+        BeginMove(plan);
+      }
+    });
+  });
 }
 
 void Deputy::OnMoveFinished(migration::Outcome outcome,
                             const std::string& reason) {
-  bool returns =
-      move_->plan().direction == migration::Direction::kReturn;
+  bool returns = move_->plan().direction == migration::Direction::kReturn;
   bool lingering = move_->lingering();
   move_.reset();
   const auto& hops = process_.history.moves();
@@ -273,9 +280,9 @@ void Deputy::BecomeAway() {
            part(5), part(6), part(7)});
     }
   };
-  process_.calls = std::make_unique<CallServer>(
-      process_.pid, *process_.executor, process_.signals,
-      std::move(call_hooks));
+  process_.calls =
+      std::make_unique<CallServer>(process_.pid, *process_.executor,
+                                   process_.signals, std::move(call_hooks));
   process_.calls->SetWaitedOn(stand_in.waited_on());
   HomeSignals::Hooks signal_hooks;
   signal_hooks.offer = [this](const wire::SignalOffer& offer) {
@@ -325,7 +332,7 @@ void Deputy::LetRun() {
 }
 
 void Deputy::BecomeHome() {
-  SettleUsage();
+  usage_ = {};  // the image told it exactly
   if (came_for_ && wanted_ != places_.node) {
     process_.stand_in.reset();
     RunTraced(TracedRun::Until::kCallOver);
@@ -446,17 +453,16 @@ void Deputy::OnUsage(const wire::Usage& usage) {
 // What the body used is the node's for good; its successor starts from zero.
 void Deputy::SettleUsage() {
   if (process_.session) {
-    process_.history.AddCpu(process_.session->node(),
-                            {Nanos(usage_.cpu_user_ns()),
-                             Nanos(usage_.cpu_system_ns())});
+    process_.history.AddCpu(
+        process_.session->node(),
+        {Nanos(usage_.cpu_user_ns()), Nanos(usage_.cpu_system_ns())});
   }
   usage_ = {};
 }
 
 CpuTime Deputy::CpuAway() const {
   return process_.history.CpuAway() +
-         CpuTime{Nanos(usage_.cpu_user_ns()),
-                 Nanos(usage_.cpu_system_ns())};
+         CpuTime{Nanos(usage_.cpu_user_ns()), Nanos(usage_.cpu_system_ns())};
 }
 
 std::uint64_t Deputy::home_calls() const {
@@ -622,9 +628,9 @@ void Deputy::OnSessionClosed(const Error& error) {
     process_.session.reset();
     return;
   }
-  std::string reason = fmt::format(
-      "node {}: {}; process {} ({}) computed there and is lost", node,
-      error.message, Raw(process_.pid), process_.command);
+  std::string reason =
+      fmt::format("node {}: {}; process {} ({}) computed there and is lost",
+                  node, error.message, Raw(process_.pid), process_.command);
   Note(reason);
   hooks_.lost(reason);
 }

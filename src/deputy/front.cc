@@ -27,10 +27,10 @@ namespace {
 
 // Everything that can be sent to a program and has a meaning there. SIGKILL
 // and SIGSTOP cannot be caught; faults and SIGCHLD are the front's own.
-constexpr std::array kRelayed = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGUSR1,
-                                 SIGUSR2, SIGALRM, SIGCONT, SIGTSTP, SIGTTIN,
-                                 SIGTTOU, SIGURG,  SIGXCPU, SIGXFSZ, SIGVTALRM,
-                                 SIGPROF, SIGWINCH, SIGIO,  SIGPWR,  SIGPIPE};
+constexpr std::array kRelayed = {SIGHUP,  SIGINT,   SIGQUIT, SIGTERM, SIGUSR1,
+                                 SIGUSR2, SIGALRM,  SIGCONT, SIGTSTP, SIGTTIN,
+                                 SIGTTOU, SIGURG,   SIGXCPU, SIGXFSZ, SIGVTALRM,
+                                 SIGPROF, SIGWINCH, SIGIO,   SIGPWR,  SIGPIPE};
 
 sigset_t RelayedSet() {
   sigset_t set;
@@ -96,16 +96,15 @@ void KillDescendants() {
   }
 }
 
-int Front::Run(const std::function<int(UniqueFd socket,
-                                       const sigset_t& mask)>& supervisor) {
+int Front::Run(const std::function<int(UniqueFd socket, const sigset_t& mask)>&
+                   supervisor) {
   sigset_t mask;
   sigset_t relayed = RelayedSet();
   ::pthread_sigmask(SIG_BLOCK, &relayed, &mask);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   auto sockets = MakeSocketPair(SOCK_SEQPACKET);
   if (!sockets) {
-    (void)std::fprintf(stderr, "ssirun: %s\n",
-                       sockets.error().message.c_str());
+    (void)std::fprintf(stderr, "ssirun: %s\n", sockets.error().message.c_str());
     return 125;
   }
   pid_t child = ::fork();
@@ -200,7 +199,9 @@ void Front::ReapSupervisor() {
 
 // Stopped until the supervisor sends SIGCONT, which it does when CMD goes on,
 // or until a shell does.
-void Front::Stop() { ::raise(SIGSTOP); }
+void Front::Stop() {
+  ::raise(SIGSTOP);
+}
 
 void Front::OnSignal(const signalfd_siginfo& info) {
   auto signal = static_cast<int>(info.ssi_signo);

@@ -19,16 +19,16 @@ namespace ssi {
 struct FrontMessage {
   enum class Kind : std::uint32_t {
     // Supervisor to front.
-    kStarted = 1,   // CMD runs; value: its pid
-    kExited = 2,    // CMD has exited; value: its code
-    kKilled = 3,    // CMD was killed; value: the signal
-    kStopped = 4,   // CMD has stopped; value: the signal
+    kStarted = 1,  // CMD runs; value: its pid
+    kExited = 2,   // CMD has exited; value: its code
+    kKilled = 3,   // CMD was killed; value: the signal
+    kStopped = 4,  // CMD has stopped; value: the signal
     kContinued = 5,
-    kFailed = 6,    // ssirun itself failed; value: the exit status
-    kLog = 7,       // the text that follows goes to stderr
+    kFailed = 6,  // ssirun itself failed; value: the exit status
+    kLog = 7,     // the text that follows goes to stderr
     // Front to supervisor.
-    kSignal = 8,    // value: a signal for CMD
-    kJoined = 9,    // the front has left CMD's process group
+    kSignal = 8,  // value: a signal for CMD
+    kJoined = 9,  // the front has left CMD's process group
   };
   Kind kind{};
   std::int32_t value = 0;
@@ -48,9 +48,8 @@ class Front {
   // it.
   // `supervisor` gets its end of the socket and the signal mask of ssirun's
   // caller.
-  static int Run(
-      const std::function<int(UniqueFd socket, const sigset_t& mask)>&
-          supervisor);
+  static int Run(const std::function<int(UniqueFd socket,
+                                         const sigset_t& mask)>& supervisor);
 
  private:
   Front(UniqueFd socket, pid_t supervisor)

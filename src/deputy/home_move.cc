@@ -163,21 +163,15 @@ struct HomeMove::Carrier {
   }
   void operator()(const migration::SendImage&) const { move.SendImage(); }
   void operator()(const migration::ResumeHere&) const { move.ResumeHere(); }
-  void operator()(const migration::EmptyStandIn&) const {
-    move.EmptyStandIn();
-  }
+  void operator()(const migration::EmptyStandIn&) const { move.EmptyStandIn(); }
   void operator()(const migration::DestroyCopy& destroy) const {
     move.DestroyHere(destroy.reason);
   }
   void operator()(const migration::CheckAsk&) const {
     move.Feed(role, migration::Admitted{"bulk"});
   }
-  void operator()(const migration::ReceiveImage&) const {
-    move.ReceiveImage();
-  }
-  void operator()(const migration::BeginRebuild&) const {
-    move.BeginRebuild();
-  }
+  void operator()(const migration::ReceiveImage&) const { move.ReceiveImage(); }
+  void operator()(const migration::BeginRebuild&) const { move.BeginRebuild(); }
   void operator()(const migration::StartHere&) const { move.StartHere(); }
   void operator()(const migration::DiscardRebuild&) const {
     move.DiscardRebuild();
@@ -232,8 +226,8 @@ Status HomeMove::OnFrame(std::span<const std::byte> payload) {
 }
 
 void HomeMove::OnLinkLost(const std::string& reason) {
-  Role peer = plan_.direction == Direction::kDeparture ? Role::kTarget
-                                                       : Role::kSource;
+  Role peer =
+      plan_.direction == Direction::kDeparture ? Role::kTarget : Role::kSource;
   Feed(Role::kHome, migration::LinkLost{peer, reason});
 }
 
@@ -302,9 +296,9 @@ void HomeMove::FreezeHere() {
   process_.stand_in.emplace(*std::move(frozen));
   auto vmas = ReadVmas(process_.pid);
   auto why = vmas ? WhyAreasForbid(*vmas) : std::optional<std::string>();
-  Status status = why ? Status(std::unexpected(
-                            Error{ErrorCode::kUnsupported, *why, 0}))
-                      : process_.stand_in->Plant();
+  Status status =
+      why ? Status(std::unexpected(Error{ErrorCode::kUnsupported, *why, 0}))
+          : process_.stand_in->Plant();
   if (!status) {
     Feed(Role::kSource, migration::StepFailed{status.error().message});
     return;
@@ -348,8 +342,7 @@ void HomeMove::SendImage() {
   }
   image.cpu_elsewhere = process_.history.CpuAway();
   image.clock_floor = {places_.clock.Monotonic(), places_.clock.Boot()};
-  process_.signals =
-      SignalState(image.actions, image.threads[0].signal_mask);
+  process_.signals = SignalState(image.actions, image.threads[0].signal_mask);
   auto sources = FileSources(*captured);
   auto result = std::make_shared<Result<migration::SendResult>>();
   process_.session->RunBulk(
@@ -362,8 +355,7 @@ void HomeMove::SendImage() {
           bytes_ = (*result)->bytes;
           Feed(Role::kSource, migration::ImageSent{(*result)->checksum});
         } else {
-          Feed(Role::kSource,
-               migration::StepFailed{result->error().message});
+          Feed(Role::kSource, migration::StepFailed{result->error().message});
         }
       });
 }
@@ -404,16 +396,21 @@ void HomeMove::DestroyHere(const std::string& reason) {
 void HomeMove::ReceiveImage() {
   auto image = std::make_shared<Result<CapturedProcess>>();
   process_.session->RunBulk(
-      [image](proto::BulkStream& bulk) {
-        *image = migration::ReadImage(bulk);
-      },
+      [image](proto::BulkStream& bulk) { *image = migration::ReadImage(bulk); },
       [this, image] { OnImage(std::move(*image)); });
 }
 
 void HomeMove::OnImage(Result<CapturedProcess> image) {
   froze_ = places_.clock.Monotonic();
-  Status status =
-      image ? Status() : Status(std::unexpected(image.error()));
+  Status status = image ? Status() : Status(std::unexpected(image.error()));
+  if (status) {
+    // What its body used there, exactly: the image knows what all used.
+    CpuTime known = process_.history.CpuAway();
+    const CpuTime& all = image->image.cpu_elsewhere;
+    process_.history.AddCpu(plan_.node,
+                            {std::max(Nanos(0), all.user - known.user),
+                             std::max(Nanos(0), all.system - known.system)});
+  }
   if (status && Raw(image->image.pid) != Raw(process_.pid)) {
     status = Fail(ErrorCode::kProtocol, "the image is of process {}",
                   Raw(image->image.pid));
@@ -442,8 +439,7 @@ void HomeMove::OnImage(Result<CapturedProcess> image) {
       },
       [this, checksum] {
         if (!*checksum) {
-          Feed(Role::kTarget,
-               migration::StepFailed{checksum->error().message});
+          Feed(Role::kTarget, migration::StepFailed{checksum->error().message});
           return;
         }
         checksum_ = **checksum;

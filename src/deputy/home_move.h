@@ -38,8 +38,7 @@ class HomeMove {
     std::function<void()> home;
     // A departure was given up: it is in a stop, or untraced, as it was.
     std::function<void()> resumed;
-    std::function<void(migration::Outcome, const std::string& reason)>
-        finished;
+    std::function<void(migration::Outcome, const std::string& reason)> finished;
   };
 
   HomeMove(HomePlaces& places, HomeProcess& process, Plan plan, Hooks hooks);

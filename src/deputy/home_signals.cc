@@ -183,8 +183,7 @@ void HomeSignals::OnInterrupted() {
   if (holding_ == Holding::kWanted) {
     // What EINTR an interrupt alone has made of a call is undone.
     holding_ = Holding::kInForce;
-    if (auto registers = InCall();
-        registers && registers->result() == -EINTR) {
+    if (auto registers = InCall(); registers && registers->result() == -EINTR) {
       registers->SetInterrupted(registers->call_number(), kRestartNoHand);
       (void)tracee_.SetRegisters(*registers);
     }

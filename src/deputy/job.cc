@@ -71,7 +71,8 @@ void PinTo(pid_t pid, const wire::Registered& registered) {
 }
 
 // Log lines go to the front, which has the user's stderr.
-class FrontSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+class FrontSink final
+    : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
   explicit FrontSink(Job& job) : job_(job) {}
 
@@ -172,8 +173,8 @@ Status Job::ConnectDaemon() {
     spdlog::info("this node's ssid is gone; the job goes on");
     asio::post(loop_, [this] { link_.reset(); });
   };
-  SSI_ASSIGN(link_, JobLink::Connect(loop_, job, registered_,
-                                     std::move(hooks)));
+  SSI_ASSIGN(link_,
+             JobLink::Connect(loop_, job, registered_, std::move(hooks)));
   return {};
 }
 
@@ -219,17 +220,16 @@ std::optional<int> Job::Start(Launch launch) {
         wire::Request request;
         *request.mutable_open_session() = open;
         request.mutable_open_session()->set_job(id_);
-        link_->Ask(std::move(request),
-                   [opened](Result<wire::Response> response) {
-                     if (!response) {
-                       opened(std::unexpected(response.error()));
-                     } else if (!response->error().empty()) {
-                       opened(Fail(ErrorCode::kDenied, "{}",
-                                   response->error()));
-                     } else {
-                       opened(response->session());
-                     }
-                   });
+        link_->Ask(
+            std::move(request), [opened](Result<wire::Response> response) {
+              if (!response) {
+                opened(std::unexpected(response.error()));
+              } else if (!response->error().empty()) {
+                opened(Fail(ErrorCode::kDenied, "{}", response->error()));
+              } else {
+                opened(response->session());
+              }
+            });
       }});
   main_ = launch.pid();
   launching_ = !options_.on.empty();
@@ -240,10 +240,9 @@ std::optional<int> Job::Start(Launch launch) {
   if (*exec_error != 0) {
     constexpr int kNotFound = 127;
     constexpr int kCannotExecute = 126;
-    return FailStart(
-        fmt::format("cannot execute {}: {}", options_.command[0],
-                    std::strerror(*exec_error)),
-        *exec_error == ENOENT ? kNotFound : kCannotExecute);
+    return FailStart(fmt::format("cannot execute {}: {}", options_.command[0],
+                                 std::strerror(*exec_error)),
+                     *exec_error == ENOENT ? kNotFound : kCannotExecute);
   }
   ::prctl(PR_SET_TIMERSLACK, 1);
   TellFront(FrontMessage::Kind::kStarted, main_);
@@ -285,7 +284,8 @@ Deputy& Job::DeputyOf(pid_t pid) {
       }
       ::kill(pid, SIGKILL);
     };
-    hooks.changed = [] {};
+    hooks.changed = [] {
+    };
     deputy = std::make_unique<Deputy>(*places_, HostPid{pid}, CommandOf(pid),
                                       std::move(hooks));
   }
@@ -313,8 +313,9 @@ void Job::PollDeputies() {
           launching_ = false;
           DeputyOf(pid).PlaceAtEntry(options_.on);
         } else if (!(*stop)->Dead()) {
-          (void)Tracee(HostPid{pid}).Continue(
-              (*stop)->kind == Stop::Kind::kSignal ? (*stop)->value : 0);
+          (void)Tracee(HostPid{pid})
+              .Continue((*stop)->kind == Stop::Kind::kSignal ? (*stop)->value
+                                                             : 0);
         } else {
           break;  // reaped by PollChildren
         }
@@ -342,8 +343,8 @@ void Job::PollChildren() {
     Reap(info.si_pid);
   }
   auto found = deputies_.find(main_);
-  bool traced = launching_ ||
-                (found != deputies_.end() && found->second->Traced());
+  bool traced =
+      launching_ || (found != deputies_.end() && found->second->Traced());
   if (main_ > 0 && !main_status_ && !traced) {
     siginfo_t info{};
     while (::waitid(P_PID, static_cast<id_t>(main_), &info,
@@ -457,18 +458,18 @@ void Job::OnMoveRequest(const wire::Request& request) {
     Respond(request, std::move(response));
     return;
   }
-  std::string node = request.move().node().empty() ? places_->node
-                                                   : request.move().node();
-  DeputyOf(pid).Move(node, "ssictl", [this, request, node](
-                                         const Deputy::MoveResult& result) {
-    wire::Response answer;
-    auto& move = *answer.mutable_move();
-    move.set_outcome(result.outcome);
-    move.set_reason(result.reason);
-    move.set_node(node);
-    move.set_milliseconds(result.milliseconds);
-    Respond(request, std::move(answer));
-  });
+  std::string node =
+      request.move().node().empty() ? places_->node : request.move().node();
+  DeputyOf(pid).Move(node, "ssictl",
+                     [this, request, node](const Deputy::MoveResult& result) {
+                       wire::Response answer;
+                       auto& move = *answer.mutable_move();
+                       move.set_outcome(result.outcome);
+                       move.set_reason(result.reason);
+                       move.set_node(node);
+                       move.set_milliseconds(result.milliseconds);
+                       Respond(request, std::move(answer));
+                     });
 }
 
 void Job::OnWhyRequest(const wire::Request& request) {

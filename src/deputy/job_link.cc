@@ -21,8 +21,7 @@ Result<wire::Registered> Register(int socket, const wire::RegisterJob& job) {
   if (::poll(&ready, 1, kLimitMs) != 1) {
     return Fail(ErrorCode::kGone, "ssid does not answer");
   }
-  SSI_ASSIGN(auto received,
-             ReceiveWithFds(socket, MessageSocket::kMaxMessage));
+  SSI_ASSIGN(auto received, ReceiveWithFds(socket, MessageSocket::kMaxMessage));
   if (received.data.empty()) {
     return Fail(ErrorCode::kGone, "ssid closed the connection");
   }
@@ -39,9 +38,10 @@ Result<wire::Registered> Register(int socket, const wire::RegisterJob& job) {
 
 }  // namespace
 
-Result<std::unique_ptr<JobLink>> JobLink::Connect(
-    Loop& loop, const wire::RegisterJob& job, wire::Registered& registered,
-    Hooks hooks) {
+Result<std::unique_ptr<JobLink>> JobLink::Connect(Loop& loop,
+                                                  const wire::RegisterJob& job,
+                                                  wire::Registered& registered,
+                                                  Hooks hooks) {
   auto socket = ConnectUnix(ControlSocketPath());
   if (!socket) {
     return Fail(ErrorCode::kGone,

@@ -26,9 +26,10 @@ class JobLink {
   };
 
   // Connects and registers, blocking; kGone where no daemon runs.
-  static Result<std::unique_ptr<JobLink>> Connect(
-      Loop& loop, const wire::RegisterJob& job, wire::Registered& registered,
-      Hooks hooks);
+  static Result<std::unique_ptr<JobLink>> Connect(Loop& loop,
+                                                  const wire::RegisterJob& job,
+                                                  wire::Registered& registered,
+                                                  Hooks hooks);
   JobLink(const JobLink&) = delete;
   JobLink& operator=(const JobLink&) = delete;
   JobLink(JobLink&&) = delete;

@@ -21,8 +21,8 @@ Result<std::pair<UniqueFd, UniqueFd>> MakePipe() {
   return std::pair(UniqueFd(fds[0]), UniqueFd(fds[1]));
 }
 
-[[noreturn]] void RunChild(char* const* arguments, const sigset_t& mask,
-                           int go, int failure) {
+[[noreturn]] void RunChild(char* const* arguments, const sigset_t& mask, int go,
+                           int failure) {
   char byte = 0;
   if (::read(go, &byte, 1) != 1) {
     ::_exit(125);  // the supervisor died first
@@ -58,8 +58,9 @@ Result<Launch> Launch::Fork(const std::vector<std::string>& command,
 
 Result<int> Launch::Go(Trace trace) {
   if (trace == Trace::kFromExec) {
-    SSI_TRY(Tracee(HostPid{pid_}).Seize(
-        PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC));
+    SSI_TRY(Tracee(HostPid{pid_})
+                .Seize(PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD |
+                       PTRACE_O_TRACEEXEC));
   }
   char byte = 0;
   SSI_TRY(WriteAll(go_.get(), &byte, 1));

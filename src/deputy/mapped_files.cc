@@ -64,8 +64,8 @@ Result<std::uint32_t> MappedFiles::Add(UniqueFd fd, const std::string& path,
     // are not its bytes any more.
     if (entry.fd.valid() && entry.file.device == file.device &&
         entry.file.inode == file.inode &&
-        entry.file.mtime_ns == file.mtime_ns &&
-        entry.file.size == file.size && entry.file.shared == shared) {
+        entry.file.mtime_ns == file.mtime_ns && entry.file.size == file.size &&
+        entry.file.shared == shared) {
       return id;
     }
   }

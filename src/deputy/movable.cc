@@ -102,8 +102,8 @@ std::optional<std::string> WhyDescriptorsForbid(HostPid pid) {
     std::array<char, 64> target{};
     ssize_t n = ::readlinkat(::dirfd(dir.get()), entry->d_name, target.data(),
                              target.size() - 1);
-    std::string_view name(target.data(), n > 0 ? static_cast<std::size_t>(n)
-                                               : 0);
+    std::string_view name(target.data(),
+                          n > 0 ? static_cast<std::size_t>(n) : 0);
     if (name == "anon_inode:[io_uring]") {
       return "it has an io_uring open";
     }

@@ -6,8 +6,8 @@
 
 namespace ssi {
 
-Session::Session(Loop& loop, std::string node,
-                 const wire::SessionOpened& where, Hooks hooks)
+Session::Session(Loop& loop, std::string node, const wire::SessionOpened& where,
+                 Hooks hooks)
     : loop_(loop),
       node_(std::move(node)),
       where_(where),
@@ -16,7 +16,9 @@ Session::Session(Loop& loop, std::string node,
   Connect(proto::Purpose::kBulk, bulk_connection_);
 }
 
-Session::~Session() { StopBulk(); }
+Session::~Session() {
+  StopBulk();
+}
 
 void Session::Connect(proto::Purpose purpose, Connection& connection) {
   connection.connector = std::make_unique<proto::Connector>(
@@ -77,7 +79,9 @@ void Session::OpenCalls(proto::Greeted greeted,
                               std::span<const std::byte> payload) {
     hooks_.on_frame(header, payload);
   };
-  callbacks.on_closed = [this](const Error& error) { Fail(error); };
+  callbacks.on_closed = [this](const Error& error) {
+    Fail(error);
+  };
   channel_ = proto::Channel::Client(loop_, std::move(greeted.socket), context,
                                     std::move(callbacks));
 }

@@ -17,8 +17,8 @@
 #include "process/agent_site.h"
 #include "process/call_runner.h"
 #include "process/capture.h"
-#include "process/page_scan.h"
 #include "process/page_reader.h"
+#include "process/page_scan.h"
 
 namespace ssi {
 
@@ -107,12 +107,12 @@ Status StandIn::StopThread(std::chrono::nanoseconds limit) {
     SSI_ASSIGN(auto stop, tracee_.WaitFor(limit));
     if (!stop) {
       // It cannot be detached while it does not stop; the caller keeps trying.
-      return Fail(ErrorCode::kRetry,
-                  "process {} does not stop within {} ms; it is in call {}",
-                  Raw(tracee_.pid()),
-                  std::chrono::duration_cast<std::chrono::milliseconds>(limit)
-                      .count(),
-                  CallUnderWay(tracee_.pid()));
+      return Fail(
+          ErrorCode::kRetry,
+          "process {} does not stop within {} ms; it is in call {}",
+          Raw(tracee_.pid()),
+          std::chrono::duration_cast<std::chrono::milliseconds>(limit).count(),
+          CallUnderWay(tracee_.pid()));
     }
     switch (stop->kind) {
       case Stop::Kind::kExited:
@@ -247,8 +247,7 @@ std::optional<PendingCall> StandIn::waiting_call() const {
 
 // Found again where it is when the process comes home; each time it leaves the
 // same mapping gets a new id, with its contents of then.
-void StandIn::CaptureKept(const Vma& vma, ImageArea& area,
-                          MappedFiles& files) {
+void StandIn::CaptureKept(const Vma& vma, ImageArea& area, MappedFiles& files) {
   area.source = ImageArea::Source::kKept;
   area.file = files.AddKept(vma);
   area.kept_at = vma.start;
@@ -385,9 +384,8 @@ Status StandIn::DieBySignal(int signal) {
              Injector::Begin(tracee_, RemoteAddr{syscall_instruction_}));
   KernelSigaction by_default;
   std::memcpy(window_->data().data(), &by_default, sizeof by_default);
-  SSI_TRY(injector.Call(SYS_rt_sigaction,
-                        {static_cast<std::uint64_t>(signal),
-                         Raw(window_->remote_data()), 0, 8}));
+  SSI_TRY(injector.Call(SYS_rt_sigaction, {static_cast<std::uint64_t>(signal),
+                                           Raw(window_->remote_data()), 0, 8}));
   SSI_TRY(tracee_.SetSignalMask(~SignalBit(signal)));
   // It is in the delivery stop of our SIGTRAP, where another signal can be put
   // in its place.
@@ -404,8 +402,8 @@ Status StandIn::Detach() {
 
 Status StandIn::MakeRoomForAgent(const std::vector<ImageArea>& areas) {
   std::uint64_t code = Raw(AgentCodeAt(window_->remote()));
-  bool clear = std::none_of(
-      areas.begin(), areas.end(), [&](const ImageArea& area) {
+  bool clear =
+      std::none_of(areas.begin(), areas.end(), [&](const ImageArea& area) {
         return Overlaps(area.vma, code, code + kAgentSiteSize);
       });
   if (clear) {
@@ -428,9 +426,9 @@ Status StandIn::MakeRoomForAgent(const std::vector<ImageArea>& areas) {
        {std::tuple(code, kAgentCodeSize, std::uint64_t{0}),
         std::tuple(code + kAgentCodeSize, std::uint64_t{kWindowSize},
                    kAgentCodeSize)}) {
-    SSI_TRY(injector.MustCall("mremap of the agent", SYS_mremap,
-                              {from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
-                               *to + offset}));
+    SSI_TRY(injector.MustCall(
+        "mremap of the agent", SYS_mremap,
+        {from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, *to + offset}));
   }
   (void)injector.KeepBlocked();
   window_->set_remote(RemoteAddr{*to + kAgentCodeSize});
@@ -455,8 +453,7 @@ Status StandIn::MatchKept() {
       if (area.vma.offset < kept.vma.offset || from < at ||
           from + area.vma.size() > kept.vma.end) {
         return Fail(ErrorCode::kUnsupported,
-                    "a mapping of {} came home in another form",
-                    kept.vma.name);
+                    "a mapping of {} came home in another form", kept.vma.name);
       }
       area.source = ImageArea::Source::kKept;
       area.kept_at = from;
@@ -499,13 +496,13 @@ Status StandIn::Refill(const CapturedProcess& incoming,
       return Fail(ErrorCode::kProtocol, "mapped file {} is not known", id);
     }
     std::string path = fmt::format("/proc/{}/fd/{}", ::getpid(), files.fd(id));
-    SSI_TRY(runner.Put(0, std::as_bytes(std::span(path.c_str(),
-                                                  path.size() + 1))));
-    std::array<AgentCall, 1> open = {AgentCall{
-        SYS_openat,
-        {static_cast<std::uint64_t>(AT_FDCWD), Raw(runner.space()),
-         O_RDONLY | O_CLOEXEC},
-        0}};
+    SSI_TRY(
+        runner.Put(0, std::as_bytes(std::span(path.c_str(), path.size() + 1))));
+    std::array<AgentCall, 1> open = {
+        AgentCall{SYS_openat,
+                  {static_cast<std::uint64_t>(AT_FDCWD), Raw(runner.space()),
+                   O_RDONLY | O_CLOEXEC},
+                  0}};
     SSI_TRY(runner.Run(open));
     if (open[0].result < 0) {
       return FailErrno(static_cast<int>(-open[0].result), "open {} again",

@@ -43,13 +43,11 @@ bool GainsPrivilege(HostPid pid) {
   if (::stat(exe.c_str(), &info) != 0) {
     return false;
   }
-  bool set_uid =
-      (info.st_mode & S_ISUID) != 0 && info.st_uid != ::geteuid();
+  bool set_uid = (info.st_mode & S_ISUID) != 0 && info.st_uid != ::geteuid();
   constexpr mode_t kSetGid = S_ISGID | S_IXGRP;
   bool set_gid =
       (info.st_mode & kSetGid) == kSetGid && info.st_gid != ::getegid();
-  bool capable =
-      ::getxattr(exe.c_str(), "security.capability", nullptr, 0) > 0;
+  bool capable = ::getxattr(exe.c_str(), "security.capability", nullptr, 0) > 0;
   // Root has nothing to gain, and its tracer takes nothing away.
   return ::geteuid() != 0 && (set_uid || set_gid || capable);
 }
@@ -87,8 +85,8 @@ void TracedRun::Begin() {
 }
 
 void TracedRun::Resume(int signal) {
-  auto status = entry_ != 0 ? tracee_.Continue(signal)
-                            : tracee_.StepToSyscall(signal);
+  auto status =
+      entry_ != 0 ? tracee_.Continue(signal) : tracee_.StepToSyscall(signal);
   if (!status && status.error().code != ErrorCode::kGone) {
     spdlog::error("at home: {}", status.error().message);
   }
@@ -146,8 +144,8 @@ void TracedRun::GoToEntry() {
   }
   if (status) {
     std::uint64_t trap = (saved_word_ & ~std::uint64_t{0xff}) | kBreakpoint;
-    status = memory->Write(RemoteAddr{entry_},
-                           std::as_bytes(std::span(&trap, 1)));
+    status =
+        memory->Write(RemoteAddr{entry_}, std::as_bytes(std::span(&trap, 1)));
   }
   if (!status) {
     spdlog::warn("no breakpoint at the entry of process {}: {}",

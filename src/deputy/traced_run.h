@@ -22,8 +22,8 @@ namespace ssi {
 class TracedRun {
  public:
   enum class Until : std::uint8_t {
-    kCallOver,    // the next system call is over; an execve ends it at kEntry
-    kEntry,       // AT_ENTRY of the program that the process has just executed
+    kCallOver,  // the next system call is over; an execve ends it at kEntry
+    kEntry,     // AT_ENTRY of the program that the process has just executed
   };
   enum class Result : std::uint8_t {
     kReached,

@@ -88,10 +88,8 @@ void Waiter::Forget(std::atomic<std::uint32_t>& word) {
 void Waiter::Poke() {
   std::uint32_t wanted = poke_.fetch_add(1) + 1;
   ::syscall(SYS_futex, &poke_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
-  for (std::uint32_t seen = seen_.load(); seen != wanted;
-       seen = seen_.load()) {
-    ::syscall(SYS_futex, &seen_, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr,
-              0);
+  for (std::uint32_t seen = seen_.load(); seen != wanted; seen = seen_.load()) {
+    ::syscall(SYS_futex, &seen_, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);
   }
 }
 

@@ -68,8 +68,7 @@ Result<std::string> Sha256OfFile(int fd, std::uint64_t size) {
     if (n == 0) {
       return Fail(ErrorCode::kRetry, "the file became shorter");
     }
-    EVP_DigestUpdate(context.get(), buffer.data(),
-                     static_cast<std::size_t>(n));
+    EVP_DigestUpdate(context.get(), buffer.data(), static_cast<std::size_t>(n));
     done += static_cast<std::uint64_t>(n);
   }
   return End(context);

@@ -41,8 +41,7 @@ bool SameVdso(const wire::AskDetails& details) {
   wire::AskDetails mine;
   DescribeVdso(mine);
   return std::equal(mine.vdso_sizes().begin(), mine.vdso_sizes().end(),
-                    details.vdso_sizes().begin(),
-                    details.vdso_sizes().end()) &&
+                    details.vdso_sizes().begin(), details.vdso_sizes().end()) &&
          mine.vdso_hash() == details.vdso_hash();
 }
 

@@ -34,10 +34,9 @@ struct RecordHead {
 // An image of 130,000 areas with their contents' runs stays below this.
 constexpr std::size_t kMostImage = std::size_t{64} << 20;
 // A batch of the reader, its runs (at worst one for each page), and the count.
-constexpr std::size_t kMostRecord = PageReader::kBatchSize +
-                                    PageReader::kBatchSize / kPageSize *
-                                        sizeof(MemoryRun) +
-                                    64;
+constexpr std::size_t kMostRecord =
+    PageReader::kBatchSize +
+    PageReader::kBatchSize / kPageSize * sizeof(MemoryRun) + 64;
 
 // XXH3 over everything that is sent, in order: a slip in our own bookkeeping
 // shows. That nobody else changed it is TLS's business.
@@ -274,8 +273,7 @@ class Receiver {
       total += run.size;
       if (run.size > payload.size() || total > payload.size() ||
           !Announced(contents_, run)) {
-        return Fail(ErrorCode::kProtocol, "bulk: pages at {:#x}",
-                    run.address);
+        return Fail(ErrorCode::kProtocol, "bulk: pages at {:#x}", run.address);
       }
     }
     if (total != payload.size()) {
@@ -296,8 +294,8 @@ class Receiver {
     if (std::find(wanted.begin(), wanted.end(), id) == wanted.end()) {
       return Fail(ErrorCode::kProtocol, "bulk: file {} was not asked for", id);
     }
-    return destination_.write_file(
-        id, offset, payload.subspan(sizeof id + sizeof offset));
+    return destination_.write_file(id, offset,
+                                   payload.subspan(sizeof id + sizeof offset));
   }
 
   Result<Checksum> End(std::span<const std::byte> payload) {
@@ -327,15 +325,15 @@ class Receiver {
 }  // namespace
 
 Result<SendResult> StreamImage(proto::BulkStream& stream,
-                             const CapturedProcess& captured, HostPid from,
-                             const std::vector<FileSource>& files) {
+                               const CapturedProcess& captured, HostPid from,
+                               const std::vector<FileSource>& files) {
   Sender sender(stream, from);
   SSI_TRY(sender.Image(captured));
   SSI_ASSIGN(auto wanted, sender.Wanted());
   for (std::uint32_t id : wanted) {
-    auto file =
-        std::find_if(files.begin(), files.end(),
-                     [id](const FileSource& source) { return source.id == id; });
+    auto file = std::find_if(
+        files.begin(), files.end(),
+        [id](const FileSource& source) { return source.id == id; });
     if (file == files.end()) {
       return Fail(ErrorCode::kProtocol, "bulk: file {} is wanted", id);
     }
@@ -361,11 +359,10 @@ Result<CapturedProcess> ReadImage(proto::BulkStream& stream) {
 }
 
 Result<Checksum> ReadContents(proto::BulkStream& stream,
-                                 const std::vector<MemoryRun>& contents,
-                                 const Destination& destination) {
-  RecordHead head{
-      RecordType::kWanted,
-      static_cast<std::uint32_t>(destination.wanted.size() * 4)};
+                              const std::vector<MemoryRun>& contents,
+                              const Destination& destination) {
+  RecordHead head{RecordType::kWanted,
+                  static_cast<std::uint32_t>(destination.wanted.size() * 4)};
   SSI_TRY(stream.Write(
       {BytesOf(head), std::as_bytes(std::span(destination.wanted))}));
   return Receiver(stream, contents, destination).Run();

@@ -27,10 +27,10 @@ namespace ssi::migration {
 // Where the bytes of a mapped file come from, at the sender.
 struct FileSource {
   std::uint32_t id = 0;
-  int fd = -1;                      // read from here, or
-  std::vector<MemoryRun> memory;    // from these areas of the process,
-  std::vector<std::uint64_t> at;    // which lie at these offsets of the file
-  std::vector<MemoryRun> ranges;    // fd: which ranges are mapped
+  int fd = -1;                    // read from here, or
+  std::vector<MemoryRun> memory;  // from these areas of the process,
+  std::vector<std::uint64_t> at;  // which lie at these offsets of the file
+  std::vector<MemoryRun> ranges;  // fd: which ranges are mapped
 };
 
 struct SendResult {
@@ -41,8 +41,8 @@ struct SendResult {
 // Sends an image whose process `from` is frozen. Blocks; for a bulk thread.
 // kGone where the stream breaks or the process dies.
 Result<SendResult> StreamImage(proto::BulkStream& stream,
-                             const CapturedProcess& captured, HostPid from,
-                             const std::vector<FileSource>& files);
+                               const CapturedProcess& captured, HostPid from,
+                               const std::vector<FileSource>& files);
 
 // The receiver's steps, each blocking, for a bulk thread. Between the first
 // and the second the process is built.
@@ -59,8 +59,8 @@ struct Destination {
 // All contents into the process. `contents` is what the image announced: pages
 // outside of it are a protocol error.
 Result<Checksum> ReadContents(proto::BulkStream& stream,
-                                 const std::vector<MemoryRun>& contents,
-                                 const Destination& destination);
+                              const std::vector<MemoryRun>& contents,
+                              const Destination& destination);
 
 }  // namespace ssi::migration
 

@@ -73,10 +73,8 @@ Result<ImageArea> AreaFromWire(const wire::Area& in, std::uint64_t after) {
   area.vma.start = in.start();
   area.vma.end = in.end();
   bool placed = area.vma.start >= after && area.vma.start < area.vma.end &&
-                area.vma.end <= kUserEnd &&
-                area.vma.start % kPageSize == 0 &&
-                area.vma.end % kPageSize == 0 &&
-                in.offset() % kPageSize == 0;
+                area.vma.end <= kUserEnd && area.vma.start % kPageSize == 0 &&
+                area.vma.end % kPageSize == 0 && in.offset() % kPageSize == 0;
   constexpr std::uint32_t kMostKeys = 15;
   constexpr std::uint32_t kAllProt = 7;
   if (!placed || in.prot() > kAllProt || in.protection_key() > kMostKeys ||
@@ -174,9 +172,8 @@ bool ContentsFit(const CapturedProcess& captured) {
   auto area = captured.image.areas.begin();
   auto end = captured.image.areas.end();
   for (const auto& run : captured.contents) {
-    if (run.address < after || run.size == 0 ||
-        run.address % kPageSize != 0 || run.size % kPageSize != 0 ||
-        run.size > kUserEnd - run.address) {
+    if (run.address < after || run.size == 0 || run.address % kPageSize != 0 ||
+        run.size % kPageSize != 0 || run.size > kUserEnd - run.address) {
       return false;
     }
     after = run.address + run.size;
@@ -315,8 +312,7 @@ Result<CapturedProcess> FromWire(const wire::Image& in) {
     return Fail(ErrorCode::kUnsupported, "image format {}, this is {}",
                 in.format(), kImageFormat);
   }
-  if (in.pid() <= 0 || in.areas_size() > kMostAreas ||
-      in.threads_size() != 1) {
+  if (in.pid() <= 0 || in.areas_size() > kMostAreas || in.threads_size() != 1) {
     return Fail(ErrorCode::kProtocol, "image: {} areas, {} threads",
                 in.areas_size(), in.threads_size());
   }

@@ -4,7 +4,9 @@ namespace ssi::migration {
 
 namespace {
 
-std::string Cut(const std::string& text) { return text.substr(0, kMostText); }
+std::string Cut(const std::string& text) {
+  return text.substr(0, kMostText);
+}
 
 struct Writer {
   wire::Move& out;
@@ -104,8 +106,8 @@ Result<Message> MessageFrom(const wire::Move& in) {
 
 }  // namespace
 
-void ToWire(Role from, const Message& message,
-            const wire::AskDetails& details, wire::Move& out) {
+void ToWire(Role from, const Message& message, const wire::AskDetails& details,
+            wire::Move& out) {
   out.set_move(Raw(MoveOf(message)));
   out.set_from(NameOf(from));
   std::visit(Writer{out, details}, message);

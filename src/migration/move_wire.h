@@ -9,8 +9,8 @@
 namespace ssi::migration {
 
 // `details` goes with an Ask and is ignored with anything else.
-void ToWire(Role from, const Message& message,
-            const wire::AskDetails& details, wire::Move& out);
+void ToWire(Role from, const Message& message, const wire::AskDetails& details,
+            wire::Move& out);
 
 struct ReceivedMove {
   Role from{};

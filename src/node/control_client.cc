@@ -29,11 +29,11 @@ Result<wire::Response> AskDaemon(const std::string& socket_path,
     return Fail(ErrorCode::kGone, "ssid did not answer within {} s",
                 limit.count() / 1000);
   }
-  SSI_ASSIGN(auto received, ReceiveWithFds(socket->get(),
-                                           MessageSocket::kMaxMessage));
+  SSI_ASSIGN(auto received,
+             ReceiveWithFds(socket->get(), MessageSocket::kMaxMessage));
   wire::JobMessage answer;
-  if (received.data.empty() ||
-      !proto::DecodeMessage(received.data, answer) || !answer.has_response()) {
+  if (received.data.empty() || !proto::DecodeMessage(received.data, answer) ||
+      !answer.has_response()) {
     return Fail(ErrorCode::kGone, "ssid ended the connection");
   }
   if (!answer.response().error().empty()) {

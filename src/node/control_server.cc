@@ -28,7 +28,9 @@ ControlServer::ControlServer(Loop& loop, std::string path, UniqueFd listener,
       hooks_(std::move(hooks)),
       watch_(loop, listener_.get(), [this] { Accept(); }) {}
 
-ControlServer::~ControlServer() { ::unlink(path_.c_str()); }
+ControlServer::~ControlServer() {
+  ::unlink(path_.c_str());
+}
 
 void ControlServer::Accept() {
   UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
@@ -79,17 +81,16 @@ void ControlServer::OnMessage(const std::shared_ptr<Client>& client,
     }
     Send(*client, answer);
   } else if (message.has_request()) {
-    hooks_.on_request(
-        message.request(),
-        [weak = std::weak_ptr(client),
-         id = message.request().id()](wire::Response response) {
-          if (auto strong = weak.lock()) {
-            response.set_id(id);
-            wire::JobMessage answer;
-            *answer.mutable_response() = std::move(response);
-            Send(*strong, answer);
-          }
-        });
+    hooks_.on_request(message.request(),
+                      [weak = std::weak_ptr(client),
+                       id = message.request().id()](wire::Response response) {
+                        if (auto strong = weak.lock()) {
+                          response.set_id(id);
+                          wire::JobMessage answer;
+                          *answer.mutable_response() = std::move(response);
+                          Send(*strong, answer);
+                        }
+                      });
   } else if (message.has_response()) {
     auto waiting = waiting_.find(message.response().id());
     if (waiting != waiting_.end()) {

@@ -38,20 +38,19 @@ Daemon::Daemon(Loop& loop, DaemonOptions options, proto::Key key)
 Daemon::~Daemon() = default;
 
 Status Daemon::Start() {
-  SSI_ASSIGN(signals_,
-             SignalSource::Make(
-                 loop_, {SIGCHLD, SIGTERM, SIGINT, SIGHUP},
-                 [this](const signalfd_siginfo& info) {
-                   if (info.ssi_signo == SIGCHLD) {
-                     guests_->Reap();
-                   } else {
-                     Leave("this node goes down", [](const auto&) {});
-                   }
-                 }));
-  SSI_ASSIGN(listener_, proto::Listener::Make(
-                            loop_, options_.listen, [this](UniqueFd socket) {
-                              OnConnection(std::move(socket));
-                            }));
+  SSI_ASSIGN(signals_, SignalSource::Make(
+                           loop_, {SIGCHLD, SIGTERM, SIGINT, SIGHUP},
+                           [this](const signalfd_siginfo& info) {
+                             if (info.ssi_signo == SIGCHLD) {
+                               guests_->Reap();
+                             } else {
+                               Leave("this node goes down", [](const auto&) {});
+                             }
+                           }));
+  SSI_ASSIGN(listener_, proto::Listener::Make(loop_, options_.listen,
+                                              [this](UniqueFd socket) {
+                                                OnConnection(std::move(socket));
+                                              }));
   self_ = DescribeSelf(options_, listener_->address());
   guests_ = std::make_unique<GuestHosts>(loop_, options_);
   Peers::Hooks peer_hooks;
@@ -103,8 +102,7 @@ void Daemon::OnConnection(UniqueFd socket) {
         if (greeted) {
           OnGreeted(*std::move(greeted));
         } else {
-          spdlog::warn("a connection was refused: {}",
-                       greeted.error().message);
+          spdlog::warn("a connection was refused: {}", greeted.error().message);
         }
       });
 }
@@ -155,9 +153,9 @@ void Daemon::OnRequest(const wire::Request& request, Respond respond) {
     case wire::Request::kMove:
       if (!request.move().node().empty() &&
           !peers_->Knows(request.move().node())) {
-        respond(ErrorResponse(
-            fmt::format("no node {} in this cluster; it has {}",
-                        request.move().node(), peers_->Names())));
+        respond(
+            ErrorResponse(fmt::format("no node {} in this cluster; it has {}",
+                                      request.move().node(), peers_->Names())));
         return;
       }
       PassToJob(request.move().pid(), request, std::move(respond));
@@ -205,18 +203,18 @@ void Daemon::OpenSession(const wire::OpenSession& open, Respond respond) {
     respond(ErrorResponse("a process cannot be sent to its own node"));
     return;
   }
-  peers_->Ask(node, std::move(request),
-              [this, node, respond](Result<wire::Response> response) {
-                if (!response) {
-                  respond(ErrorResponse(response.error().message));
-                  return;
-                }
-                if (response->has_session()) {
-                  response->mutable_session()->set_address(
-                      peers_->AddressOf(node));
-                }
-                respond(*std::move(response));
-              });
+  peers_->Ask(
+      node, std::move(request),
+      [this, node, respond](Result<wire::Response> response) {
+        if (!response) {
+          respond(ErrorResponse(response.error().message));
+          return;
+        }
+        if (response->has_session()) {
+          response->mutable_session()->set_address(peers_->AddressOf(node));
+        }
+        respond(*std::move(response));
+      });
 }
 
 void Daemon::ListNodes(const Respond& respond) {
@@ -265,18 +263,16 @@ void Daemon::PassToJob(std::int32_t pid, const wire::Request& request,
                        Respond respond) {
   std::string job = control_->JobOf(pid);
   if (job.empty()) {
-    respond(ErrorResponse(
-        fmt::format("process {} is not of a job of this node (see ssictl ps)",
-                    pid)));
+    respond(ErrorResponse(fmt::format(
+        "process {} is not of a job of this node (see ssictl ps)", pid)));
     return;
   }
-  control_->AskJob(job, request,
-                   [respond = std::move(respond)](
-                       Result<wire::Response> response) {
-                     respond(response
-                                 ? *std::move(response)
-                                 : ErrorResponse(response.error().message));
-                   });
+  control_->AskJob(
+      job, request,
+      [respond = std::move(respond)](Result<wire::Response> response) {
+        respond(response ? *std::move(response)
+                         : ErrorResponse(response.error().message));
+      });
 }
 
 void Daemon::Leave(const std::string& reason, const Respond& respond) {

@@ -122,8 +122,7 @@ Result<wire::SessionOpened> GuestHosts::Open(const wire::OpenSession& request) {
                 options_.name, guests());
   }
   if (left_) {
-    return Fail(ErrorCode::kDenied, "{} is leaving the cluster",
-                options_.name);
+    return Fail(ErrorCode::kDenied, "{} is leaving the cluster", options_.name);
   }
   SSI_ASSIGN(auto host, HostOf(request));
   SSI_ASSIGN(auto key, proto::Key::Random());
@@ -198,9 +197,8 @@ void GuestHosts::Reap() {
         break;
       }
     }
-    std::erase_if(sessions_, [](const auto& entry) {
-      return entry.second.expired();
-    });
+    std::erase_if(sessions_,
+                  [](const auto& entry) { return entry.second.expired(); });
     CheckLeft();
   }
 }

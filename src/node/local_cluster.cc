@@ -33,8 +33,12 @@ namespace {
 constexpr std::chrono::seconds kClockStep{1000};
 constexpr int kStartLimitMs = 10000;
 
-std::string Folder() { return RuntimeDir() + "/local"; }
-std::string ListPath() { return Folder() + "/nodes"; }
+std::string Folder() {
+  return RuntimeDir() + "/local";
+}
+std::string ListPath() {
+  return Folder() + "/nodes";
+}
 
 // One line a node: name, pid, start time of that pid, address, control socket.
 // The start time tells the process from a later one with its number.
@@ -46,9 +50,8 @@ struct Entry {
 std::uint64_t StartTime(pid_t pid) {
   auto stat = StatFields::Read(HostPid{pid});
   constexpr std::size_t kStartTime = 22;
-  return stat && stat->state() != 'Z'
-             ? stat->Unsigned(kStartTime).value_or(0)
-             : 0;
+  return stat && stat->state() != 'Z' ? stat->Unsigned(kStartTime).value_or(0)
+                                      : 0;
 }
 
 Result<std::vector<Entry>> ReadList() {
@@ -60,7 +63,8 @@ Result<std::vector<Entry>> ReadList() {
   std::vector<Entry> entries;
   std::istringstream stream(*text);
   for (Entry entry; stream >> entry.node.name >> entry.node.pid >>
-                    entry.started >> entry.node.address >> entry.node.control;) {
+                    entry.started >> entry.node.address >>
+                    entry.node.control;) {
     entries.push_back(entry);
   }
   return entries;
@@ -70,8 +74,7 @@ Status WriteList(const std::vector<Entry>& entries) {
   std::string text;
   for (const auto& entry : entries) {
     text += fmt::format("{} {} {} {} {}\n", entry.node.name, entry.node.pid,
-                        entry.started, entry.node.address,
-                        entry.node.control);
+                        entry.started, entry.node.address, entry.node.control);
   }
   return WriteFileAtomically(ListPath(), text, 0600);
 }

@@ -194,8 +194,8 @@ void Peers::OnLost(const std::shared_ptr<Link>& link,
     auto waiting = std::exchange(waiting_, {});
     for (auto& [id, entry] : waiting) {
       if (entry.node == link->name) {
-        entry.on_response(Fail(ErrorCode::kGone, "node {} is down: {}",
-                               link->name, reason));
+        entry.on_response(
+            Fail(ErrorCode::kGone, "node {} is down: {}", link->name, reason));
       } else {
         waiting_.emplace(id, std::move(entry));
       }
@@ -295,8 +295,8 @@ void Peers::OnMembers(std::span<const std::byte> payload) {
   }
   for (const auto& member : members.nodes()) {
     const std::string& name = member.info().name();
-    bool known = name == self_.name() ||
-                 (peers_.contains(name) && peers_[name].link);
+    bool known =
+        name == self_.name() || (peers_.contains(name) && peers_[name].link);
     if (!known && !member.info().address().empty()) {
       Join(member.info().address());
     }

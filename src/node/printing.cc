@@ -45,9 +45,9 @@ std::string ClockTime(double seconds) {
   ::localtime_r(&time, &parts);
   std::array<char, 32> text{};
   (void)std::strftime(text.data(), text.size(), "%F %T", &parts);
-  return fmt::format("{}.{:03}", text.data(),
-                     static_cast<int>((seconds - static_cast<double>(time)) *
-                                      1000));
+  return fmt::format(
+      "{}.{:03}", text.data(),
+      static_cast<int>((seconds - static_cast<double>(time)) * 1000));
 }
 
 }  // namespace
@@ -86,8 +86,8 @@ std::string NodesTable(const wire::NodesResponse& nodes) {
 
 std::string ProcessesTable(const wire::ProcessesResponse& processes,
                            bool more) {
-  Row head = {"PID", "HOME", "WHERE", "STATE", "HOPS", "CALLS", "CAME-HOME",
-              "CPU-HOME", "CPU-AWAY"};
+  Row head = {"PID",   "HOME",      "WHERE",    "STATE",   "HOPS",
+              "CALLS", "CAME-HOME", "CPU-HOME", "CPU-AWAY"};
   if (more) {
     head.insert(head.end(), {"JOB", "LAST"});
   }

@@ -42,10 +42,10 @@ Result<UniqueFd> MakeWindowMemory(const Tracee& tracee, Injector& injector,
 Status MapSite(const Tracee& tracee, Injector& injector, std::uint64_t code,
                std::uint64_t memory_number) {
   constexpr std::uint64_t kFixed = MAP_FIXED_NOREPLACE;
-  SSI_TRY(injector.MustCall("mmap of the agent", SYS_mmap,
-                            {code, kAgentCodeSize, PROT_READ | PROT_EXEC,
-                             MAP_PRIVATE | MAP_ANONYMOUS | kFixed,
-                             ~std::uint64_t{0}, 0}));
+  SSI_TRY(injector.MustCall(
+      "mmap of the agent", SYS_mmap,
+      {code, kAgentCodeSize, PROT_READ | PROT_EXEC,
+       MAP_PRIVATE | MAP_ANONYMOUS | kFixed, ~std::uint64_t{0}, 0}));
   SSI_TRY(injector.MustCall(
       "mmap of the window", SYS_mmap,
       {code + kAgentCodeSize, kWindowSize, PROT_READ | PROT_WRITE,
@@ -103,9 +103,8 @@ Status StopAgent(const Tracee& tracee, bool& stop_pending) {
 }
 
 Status UnmapAgent(Injector& injector, RemoteAddr window) {
-  SSI_TRY(injector.MustCall(
-      "munmap of the agent", SYS_munmap,
-      {Raw(AgentCodeAt(window)), kAgentSiteSize}));
+  SSI_TRY(injector.MustCall("munmap of the agent", SYS_munmap,
+                            {Raw(AgentCodeAt(window)), kAgentSiteSize}));
   return {};
 }
 

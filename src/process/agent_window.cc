@@ -23,8 +23,8 @@ namespace ssi {
 namespace {
 
 // Shared futexes: the window is one file mapped by two processes.
-long Futex(std::atomic<std::uint32_t>& word, int operation,
-           std::uint32_t value, const timespec* limit) {
+long Futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value,
+           const timespec* limit) {
   return ::syscall(SYS_futex, &word, operation, value, limit, nullptr, 0);
 }
 

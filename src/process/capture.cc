@@ -85,17 +85,16 @@ Status ReadLayout(HostPid pid, MemoryLayout& layout) {
     std::size_t number;  // as in proc(5)
     std::uint64_t MemoryLayout::*member;
   };
-  static constexpr std::array kFields = {
-      Field{26, &MemoryLayout::start_code},
-      Field{27, &MemoryLayout::end_code},
-      Field{28, &MemoryLayout::start_stack},
-      Field{45, &MemoryLayout::start_data},
-      Field{46, &MemoryLayout::end_data},
-      Field{47, &MemoryLayout::start_brk},
-      Field{48, &MemoryLayout::arg_start},
-      Field{49, &MemoryLayout::arg_end},
-      Field{50, &MemoryLayout::env_start},
-      Field{51, &MemoryLayout::env_end}};
+  static constexpr std::array kFields = {Field{26, &MemoryLayout::start_code},
+                                         Field{27, &MemoryLayout::end_code},
+                                         Field{28, &MemoryLayout::start_stack},
+                                         Field{45, &MemoryLayout::start_data},
+                                         Field{46, &MemoryLayout::end_data},
+                                         Field{47, &MemoryLayout::start_brk},
+                                         Field{48, &MemoryLayout::arg_start},
+                                         Field{49, &MemoryLayout::arg_end},
+                                         Field{50, &MemoryLayout::env_start},
+                                         Field{51, &MemoryLayout::env_end}};
   for (const auto& field : kFields) {
     auto value = stat.Unsigned(field.number);
     if (!value) {
@@ -163,8 +162,7 @@ Status CaptureByCalls(CallRunner& runner, ProcessImage& image) {
   std::uint64_t tsc_slot = tid_slot + 8;
   calls.push_back(
       {SYS_prctl, {PR_GET_TID_ADDRESS, Raw(runner.space()) + tid_slot}, 0});
-  calls.push_back(
-      {SYS_prctl, {PR_GET_TSC, Raw(runner.space()) + tsc_slot}, 0});
+  calls.push_back({SYS_prctl, {PR_GET_TSC, Raw(runner.space()) + tsc_slot}, 0});
   struct State {
     std::uint64_t number;
     CallArgs args;
@@ -185,12 +183,11 @@ Status CaptureByCalls(CallRunner& runner, ProcessImage& image) {
   }
   SSI_TRY(runner.Run(calls));
   for (std::size_t i = 0; i < kSignalCount; ++i) {
-    SSI_TRY(runner.Get(i * kSlot, std::as_writable_bytes(
-                                      std::span(&image.actions[i], 1))));
+    SSI_TRY(runner.Get(
+        i * kSlot, std::as_writable_bytes(std::span(&image.actions[i], 1))));
   }
-  SSI_TRY(runner.Get(tid_slot,
-                     std::as_writable_bytes(
-                         std::span(&image.threads[0].clear_child_tid, 1))));
+  SSI_TRY(runner.Get(tid_slot, std::as_writable_bytes(std::span(
+                                   &image.threads[0].clear_child_tid, 1))));
   if (calls[kSignalCount + 1].result == 0) {
     std::int32_t tsc = 0;
     SSI_TRY(runner.Get(tsc_slot, std::as_writable_bytes(std::span(&tsc, 1))));

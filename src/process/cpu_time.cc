@@ -26,11 +26,11 @@ Result<CpuTime> CpuTimeOf(HostPid pid) {
              std::chrono::nanoseconds(total.tv_nsec);
   // By the ratio of the two, so that they never exceed the exact sum.
   auto ticks = user + system;
-  auto share = ticks == 0 ? sum
-                          : std::chrono::nanoseconds(static_cast<std::int64_t>(
-                                static_cast<double>(sum.count()) *
-                                static_cast<double>(user) /
-                                static_cast<double>(ticks)));
+  auto share =
+      ticks == 0 ? sum
+                 : std::chrono::nanoseconds(static_cast<std::int64_t>(
+                       static_cast<double>(sum.count()) *
+                       static_cast<double>(user) / static_cast<double>(ticks)));
   return CpuTime{share, sum - share};
 }
 

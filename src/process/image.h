@@ -51,8 +51,8 @@ struct ImageArea {
   };
   Vma vma;
   Source source = Source::kAnonymous;
-  std::uint32_t file = 0;      // kFile: MappedFile::id
-  std::uint64_t kept_at = 0;   // kKept: where the stand-in has it
+  std::uint32_t file = 0;     // kFile: MappedFile::id
+  std::uint64_t kept_at = 0;  // kKept: where the stand-in has it
 };
 
 struct MemoryLayout {

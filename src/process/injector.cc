@@ -23,8 +23,8 @@ Status Injector::RunToTrap() {
   for (;;) {
     SSI_ASSIGN(Stop stop, tracee_.Wait());
     if (stop.Dead()) {
-      return Fail(ErrorCode::kGone, "process {} died: {}",
-                  Raw(tracee_.pid()), stop.Describe());
+      return Fail(ErrorCode::kGone, "process {} died: {}", Raw(tracee_.pid()),
+                  stop.Describe());
     }
     if (stop.kind == Stop::Kind::kSignal && stop.value == SIGTRAP) {
       return {};
@@ -43,16 +43,14 @@ Status Injector::RunToTrap() {
 
 Result<std::int64_t> Injector::Call(std::uint64_t number,
                                     const CallArgs& args) {
-  SSI_TRY(
-      tracee_.SetRegisters(saved_.ForCall(instruction_, number, args)));
+  SSI_TRY(tracee_.SetRegisters(saved_.ForCall(instruction_, number, args)));
   SSI_TRY(tracee_.SingleStep());
   SSI_TRY(RunToTrap());
   SSI_ASSIGN(auto registers, tracee_.GetRegisters());
   return registers.result();
 }
 
-Result<std::uint64_t> Injector::MustCall(const char* what,
-                                         std::uint64_t number,
+Result<std::uint64_t> Injector::MustCall(const char* what, std::uint64_t number,
                                          const CallArgs& args) {
   SSI_ASSIGN(std::int64_t result, Call(number, args));
   if (result < 0 && result > -4096) {
@@ -70,8 +68,8 @@ Result<std::int64_t> Injector::CallAndInterrupt(std::uint64_t number,
   for (;;) {
     SSI_ASSIGN(Stop stop, tracee_.Wait());
     if (stop.Dead()) {
-      return Fail(ErrorCode::kGone, "process {} died: {}",
-                  Raw(tracee_.pid()), stop.Describe());
+      return Fail(ErrorCode::kGone, "process {} died: {}", Raw(tracee_.pid()),
+                  stop.Describe());
     }
     if (stop.kind == Stop::Kind::kInterrupted) {
       break;
@@ -110,8 +108,7 @@ std::uint64_t Injector::KeepBlocked() {
   return mask_;
 }
 
-Result<RemoteAddr> FindSyscallInstruction(HostPid pid,
-                                          std::uint64_t vdso_start,
+Result<RemoteAddr> FindSyscallInstruction(HostPid pid, std::uint64_t vdso_start,
                                           std::uint64_t vdso_end) {
   if (vdso_end <= vdso_start || vdso_end - vdso_start > 1 << 20) {
     return Fail(ErrorCode::kUnsupported, "process {} has no vdso", Raw(pid));
@@ -119,13 +116,12 @@ Result<RemoteAddr> FindSyscallInstruction(HostPid pid,
   std::vector<std::byte> code(vdso_end - vdso_start);
   SSI_TRY(ReadMemory(pid, RemoteAddr{vdso_start}, code));
   constexpr std::array kSyscall = {std::byte{0x0f}, std::byte{0x05}};
-  auto at = std::search(code.begin(), code.end(), kSyscall.begin(),
-                        kSyscall.end());
+  auto at =
+      std::search(code.begin(), code.end(), kSyscall.begin(), kSyscall.end());
   if (at == code.end()) {
     return Fail(ErrorCode::kUnsupported, "no syscall instruction in the vdso");
   }
-  return RemoteAddr{vdso_start +
-                    static_cast<std::uint64_t>(at - code.begin())};
+  return RemoteAddr{vdso_start + static_cast<std::uint64_t>(at - code.begin())};
 }
 
 }  // namespace ssi

@@ -20,13 +20,13 @@ constexpr std::uint64_t PageUp(std::uint64_t address) {
 }
 
 // include/linux/errno.h: what a call interrupted for a restart leaves in rax.
-constexpr std::int64_t kRestartSys = -512;       // restart, or EINTR
-constexpr std::int64_t kRestartNoIntr = -513;    // always restart
-constexpr std::int64_t kRestartNoHand = -514;    // restart if no handler runs
-constexpr std::int64_t kRestartBlock = -516;     // through restart_syscall
+constexpr std::int64_t kRestartSys = -512;     // restart, or EINTR
+constexpr std::int64_t kRestartNoIntr = -513;  // always restart
+constexpr std::int64_t kRestartNoHand = -514;  // restart if no handler runs
+constexpr std::int64_t kRestartBlock = -516;   // through restart_syscall
 constexpr bool IsRestart(std::int64_t rax) {
-  return rax == kRestartSys || rax == kRestartNoIntr ||
-         rax == kRestartNoHand || rax == kRestartBlock;
+  return rax == kRestartSys || rax == kRestartNoIntr || rax == kRestartNoHand ||
+         rax == kRestartBlock;
 }
 
 // uapi/linux/fs.h, PAGEMAP_SCAN (Linux 6.7).

@@ -33,11 +33,10 @@ Status MoveRuns(HostPid pid, std::span<const MemoryRun> runs,
       total += runs[i].size;
     }
     iovec mine{local.data(), total};
-    ssize_t n = direction == Direction::kRead
-                    ? ::process_vm_readv(Raw(pid), &mine, 1, remote.data(),
-                                         count, 0)
-                    : ::process_vm_writev(Raw(pid), &mine, 1, remote.data(),
-                                          count, 0);
+    ssize_t n =
+        direction == Direction::kRead
+            ? ::process_vm_readv(Raw(pid), &mine, 1, remote.data(), count, 0)
+            : ::process_vm_writev(Raw(pid), &mine, 1, remote.data(), count, 0);
     if (n < 0) {
       return FailErrno(errno, "memory of {} at {:#x}", Raw(pid),
                        runs[0].address);
@@ -95,8 +94,7 @@ Status ReadRuns(HostPid pid, std::span<const MemoryRun> runs,
 
 Status WriteRuns(HostPid pid, std::span<const MemoryRun> runs,
                  std::span<const std::byte> data) {
-  return MoveRuns(pid, runs,
-                  {const_cast<std::byte*>(data.data()), data.size()},
+  return MoveRuns(pid, runs, {const_cast<std::byte*>(data.data()), data.size()},
                   Direction::kWrite);
 }
 

@@ -28,16 +28,17 @@ Status WriteMemory(HostPid pid, RemoteAddr address,
                    std::span<const std::byte> data);
 
 template <typename T>
-  requires std::is_trivially_copyable_v<T>
-Result<T> ReadObject(HostPid pid, RemoteAddr address) {
+requires std::is_trivially_copyable_v<T> Result<T> ReadObject(
+    HostPid pid, RemoteAddr address) {
   T value{};
-  SSI_TRY(ReadMemory(pid, address,
-                     std::as_writable_bytes(std::span(&value, 1))));
+  SSI_TRY(
+      ReadMemory(pid, address, std::as_writable_bytes(std::span(&value, 1))));
   return value;
 }
 template <typename T>
-  requires std::is_trivially_copyable_v<T>
-Status WriteObject(HostPid pid, RemoteAddr address, const T& value) {
+requires std::is_trivially_copyable_v<T> Status WriteObject(HostPid pid,
+                                                            RemoteAddr address,
+                                                            const T& value) {
   return WriteMemory(pid, address, std::as_bytes(std::span(&value, 1)));
 }
 

@@ -19,8 +19,7 @@ std::vector<MemoryRun> Subtract(const std::vector<MemoryRun>& from,
   for (auto run : from) {
     std::uint64_t at = run.address;
     std::uint64_t end = run.address + run.size;
-    while (next_cut != cut.end() &&
-           next_cut->address + next_cut->size <= at) {
+    while (next_cut != cut.end() && next_cut->address + next_cut->size <= at) {
       ++next_cut;
     }
     for (auto c = next_cut; c != cut.end() && c->address < end; ++c) {

@@ -103,8 +103,7 @@ Status PageScanner::ScanByRead(const Vma& vma, ScannedPages& pages) const {
         continue;
       }
       bool there = (entry & (kEntryPresent | kEntrySwapped)) != 0;
-      bool own =
-          vma.kind != Vma::Kind::kFile || (entry & kEntryFile) == 0;
+      bool own = vma.kind != Vma::Kind::kFile || (entry & kEntryFile) == 0;
       if (there && own) {
         AppendRun(pages.contents, at, at + kPageSize);
       }

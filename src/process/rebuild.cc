@@ -41,8 +41,8 @@ std::uint64_t BytesWithin(const std::vector<MemoryRun>& contents,
       [&](const MemoryRun& run) { return run.address + run.size <= start; });
   std::uint64_t bytes = 0;
   for (; at != contents.end() && at->address < end; ++at) {
-    bytes += std::min(at->address + at->size, end) -
-             std::max(at->address, start);
+    bytes +=
+        std::min(at->address + at->size, end) - std::max(at->address, start);
   }
   return bytes;
 }
@@ -54,8 +54,7 @@ int TemporaryProt(const ImageArea& area, bool has_contents) {
     return -1;
   }
   bool executable = (area.vma.prot & PROT_EXEC) != 0;
-  return has_contents && !executable ? (PROT_READ | PROT_WRITE)
-                                     : area.vma.prot;
+  return has_contents && !executable ? (PROT_READ | PROT_WRITE) : area.vma.prot;
 }
 
 std::uint64_t MapFlags(const ImageArea& area) {
@@ -76,20 +75,23 @@ struct Advice {
   VmaFlag flag;
   int advice;
 };
-constexpr std::array kAdvices = {
-    Advice{kVmaHuge, MADV_HUGEPAGE},    Advice{kVmaNoHuge, MADV_NOHUGEPAGE},
-    Advice{kVmaDontFork, MADV_DONTFORK}, Advice{kVmaWipeOnFork, MADV_WIPEONFORK},
-    Advice{kVmaDontDump, MADV_DONTDUMP}, Advice{kVmaMergeable, MADV_MERGEABLE},
-    Advice{kVmaRandomRead, MADV_RANDOM},
-    Advice{kVmaSequential, MADV_SEQUENTIAL}};
+constexpr std::array kAdvices = {Advice{kVmaHuge, MADV_HUGEPAGE},
+                                 Advice{kVmaNoHuge, MADV_NOHUGEPAGE},
+                                 Advice{kVmaDontFork, MADV_DONTFORK},
+                                 Advice{kVmaWipeOnFork, MADV_WIPEONFORK},
+                                 Advice{kVmaDontDump, MADV_DONTDUMP},
+                                 Advice{kVmaMergeable, MADV_MERGEABLE},
+                                 Advice{kVmaRandomRead, MADV_RANDOM},
+                                 Advice{kVmaSequential, MADV_SEQUENTIAL}};
 
 void AddAdvice(CallBatch& batch, const Vma& vma) {
   for (const auto& advice : kAdvices) {
     if (vma.Has(advice.flag)) {
       // EINVAL: a kernel without that advice (KSM, THP off); a hint only.
-      batch.Add("madvise", SYS_madvise,
-                {vma.start, vma.size(), static_cast<std::uint64_t>(advice.advice)},
-                EINVAL);
+      batch.Add(
+          "madvise", SYS_madvise,
+          {vma.start, vma.size(), static_cast<std::uint64_t>(advice.advice)},
+          EINVAL);
     }
   }
 }
@@ -141,10 +143,18 @@ struct PrctlMmMap {
 static_assert(sizeof(PrctlMmMap) == 104);
 
 Status RestoreLayout(CallRunner& runner, const MemoryLayout& layout) {
-  PrctlMmMap map{layout.start_code,  layout.end_code,  layout.start_data,
-                 layout.end_data,    layout.start_brk, layout.brk,
-                 layout.start_stack, layout.arg_start, layout.arg_end,
-                 layout.env_start,   layout.env_end,   0,
+  PrctlMmMap map{layout.start_code,
+                 layout.end_code,
+                 layout.start_data,
+                 layout.end_data,
+                 layout.start_brk,
+                 layout.brk,
+                 layout.start_stack,
+                 layout.arg_start,
+                 layout.arg_end,
+                 layout.env_start,
+                 layout.env_end,
+                 0,
                  static_cast<std::uint32_t>(layout.auxv.size()),
                  ~std::uint32_t{0}};  // exe_fd -1 needs no privilege
   std::vector<std::byte> placed(sizeof map);
@@ -222,8 +232,7 @@ Status MapAreas(CallRunner& runner, const ProcessImage& image,
       }
     }
     std::uint64_t bytes = BytesWithin(contents, vma.start, vma.end);
-    auto prot =
-        static_cast<std::uint64_t>(TemporaryProt(area, bytes != 0));
+    auto prot = static_cast<std::uint64_t>(TemporaryProt(area, bytes != 0));
     batch.Add("mmap", SYS_mmap,
               {vma.start, vma.size(), prot, flags, fd, offset});
     if (area.source == ImageArea::Source::kAnonymous &&
@@ -293,9 +302,9 @@ Status RestoreStates(CallRunner& runner, const ProcessImage& image,
                static_cast<std::uint64_t>(states.thp_disable), 0, 0, 0});
   }
   if (states.timer_slack > 0) {
-    batch.Add("PR_SET_TIMERSLACK", SYS_prctl,
-              {PR_SET_TIMERSLACK,
-               static_cast<std::uint64_t>(states.timer_slack)});
+    batch.Add(
+        "PR_SET_TIMERSLACK", SYS_prctl,
+        {PR_SET_TIMERSLACK, static_cast<std::uint64_t>(states.timer_slack)});
   }
   if (states.mdwe > 0) {
     batch.Add("PR_SET_MDWE", SYS_prctl,

@@ -10,7 +10,9 @@ namespace {
 constexpr std::uint64_t kNoDefer = 0x40000000;
 constexpr std::uint64_t kResetHandler = 0x80000000;
 
-bool IsSignal(int signal) { return signal >= 1 && signal <= kSignalCount; }
+bool IsSignal(int signal) {
+  return signal >= 1 && signal <= kSignalCount;
+}
 
 }  // namespace
 

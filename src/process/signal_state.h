@@ -13,7 +13,12 @@ namespace ssi {
 using SignalActions = std::array<KernelSigaction, kSignalCount>;
 
 // What the kernel does with a signal whose action is SIG_DFL (signal(7)).
-enum class DefaultAction : std::uint8_t { kTerminate, kIgnore, kStop, kContinue };
+enum class DefaultAction : std::uint8_t {
+  kTerminate,
+  kIgnore,
+  kStop,
+  kContinue
+};
 DefaultAction DefaultActionOf(int signal);
 
 // The signal actions and the mask of a process with one thread, as a model

@@ -76,8 +76,7 @@ Result<std::optional<Stop>> Tracee::TakeStop(int extra_flags) const {
     if (errno == EINTR) {
       return std::nullopt;
     }
-    return FailErrno(errno == ECHILD ? ESRCH : errno, "wait for {}",
-                     Raw(pid_));
+    return FailErrno(errno == ECHILD ? ESRCH : errno, "wait for {}", Raw(pid_));
   }
   if (info.si_pid == 0) {
     return std::nullopt;
@@ -141,8 +140,7 @@ Result<Registers> Tracee::GetRegisters() const {
 }
 
 Status Tracee::SetRegisters(const Registers& registers) const {
-  return Do("SETREGS", PTRACE_SETREGS, pid_, 0,
-            PointerValue(&registers.raw()));
+  return Do("SETREGS", PTRACE_SETREGS, pid_, 0, PointerValue(&registers.raw()));
 }
 
 Result<std::vector<std::byte>> Tracee::GetExtendedState() const {

@@ -39,13 +39,13 @@ enum VmaFlag : std::uint32_t {
 
 struct Vma {
   enum class Kind : std::uint8_t {
-    kAnonymous,      // private, no file
-    kFile,           // private mapping of a file
-    kShared,         // MAP_SHARED of a file, a memfd or nothing
+    kAnonymous,  // private, no file
+    kFile,       // private mapping of a file
+    kShared,     // MAP_SHARED of a file, a memfd or nothing
     kVdso,
-    kVvar,           // [vvar] and [vvar_vclock]: time pages of the kernel
+    kVvar,  // [vvar] and [vvar_vclock]: time pages of the kernel
     kVsyscall,
-    kOther,          // [uprobes] and what comes
+    kOther,  // [uprobes] and what comes
   };
   std::uint64_t start = 0;
   std::uint64_t end = 0;

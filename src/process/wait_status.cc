@@ -66,9 +66,9 @@ Stop DecodeWaitStatus(int status) {
 
 std::string Stop::Describe() const {
   static constexpr std::array kNames = {
-      "exited",  "killed",  "signal", "group stop", "interrupted",
-      "syscall", "seccomp", "exec",   "fork",       "vfork",
-      "vfork done", "clone", "exiting", "continued", "other"};
+      "exited",     "killed",  "signal",  "group stop", "interrupted",
+      "syscall",    "seccomp", "exec",    "fork",       "vfork",
+      "vfork done", "clone",   "exiting", "continued",  "other"};
   return fmt::format("{} {} ({:#x})", kNames.at(static_cast<std::size_t>(kind)),
                      value, static_cast<unsigned>(raw));
 }

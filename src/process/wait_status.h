@@ -21,8 +21,8 @@ struct Stop {
     kVfork,
     kVforkDone,
     kClone,
-    kExiting,      // PTRACE_EVENT_EXIT
-    kContinued,    // WCONTINUED
+    kExiting,    // PTRACE_EVENT_EXIT
+    kContinued,  // WCONTINUED
     kOther,
   };
   Kind kind = Kind::kOther;

@@ -33,9 +33,8 @@ std::uint64_t MemInfo(std::string_view field) {
 std::optional<std::string> ReasonOfMemory(std::uint64_t size,
                                           const GuestPolicy& policy) {
   if (policy.memory_limit != 0 && size > policy.memory_limit) {
-    return fmt::format("it needs {}, and {} gives a guest {}",
-                       FormatSize(size), policy.node,
-                       FormatSize(policy.memory_limit));
+    return fmt::format("it needs {}, and {} gives a guest {}", FormatSize(size),
+                       policy.node, FormatSize(policy.memory_limit));
   }
   // What is left must do for the node itself: an eighth of it stays.
   std::uint64_t available = MemInfo("MemAvailable:");
@@ -79,11 +78,11 @@ std::optional<std::string> ReasonToRefuse(const migration::Ask& ask,
   if (auto reason = ReasonOfMemory(ask.size, policy)) {
     return reason;
   }
-  bool numbered = policy.cpus.empty() ||
-                  std::any_of(policy.cpus.begin(), policy.cpus.end(),
-                              [&details](unsigned cpu) {
-                                return cpu < details.possible_cpus();
-                              });
+  bool numbered =
+      policy.cpus.empty() || std::any_of(policy.cpus.begin(), policy.cpus.end(),
+                                         [&details](unsigned cpu) {
+                                           return cpu < details.possible_cpus();
+                                         });
   if (!numbered) {
     return fmt::format("all CPU numbers of {} are beyond home's", policy.node);
   }

@@ -149,10 +149,10 @@ void AwayCalls::LocalTold(const Notification& call, const Decision& decision) {
 void AwayCalls::SignalMask(const Notification& call) {
   auto set = ReadObject<std::uint64_t>(parts_.guest, RemoteAddr{call.args[1]});
   constexpr std::uint64_t kSigsetSize = 8;
-  auto after = set && call.args[3] == kSigsetSize
-                   ? parts_.signal_state.MaskAfter(
-                         static_cast<int>(call.args[0]), *set)
-                   : std::nullopt;
+  auto after =
+      set && call.args[3] == kSigsetSize
+          ? parts_.signal_state.MaskAfter(static_cast<int>(call.args[0]), *set)
+          : std::nullopt;
   if (!after) {
     ByKernel();  // which refuses it
     return;
@@ -186,9 +186,9 @@ void AwayCalls::ChangeMask(std::uint64_t mask) {
 
 void AwayCalls::SignalReturn() {
   auto stack = StackPointer(parts_.guest);
-  auto mask = stack ? ReadObject<std::uint64_t>(parts_.guest,
-                                                *stack + kReturnMask)
-                    : Result<std::uint64_t>(Fail(ErrorCode::kGone, ""));
+  auto mask =
+      stack ? ReadObject<std::uint64_t>(parts_.guest, *stack + kReturnMask)
+            : Result<std::uint64_t>(Fail(ErrorCode::kGone, ""));
   if (!mask) {
     ByKernel();  // a bad frame: the kernel sends SIGSEGV
     return;
@@ -206,8 +206,8 @@ void AwayCalls::SignalAction(const Notification& call) {
     Told told;
     told.kind = Told::Kind::kAction;
     told.signal = signal;
-    told.action = parts_.signal_state.actions()[static_cast<std::size_t>(
-        signal - 1)];
+    told.action =
+        parts_.signal_state.actions()[static_cast<std::size_t>(signal - 1)];
     hooks_.tell(told);
   }
   ByKernel();
@@ -228,9 +228,9 @@ void AwayCalls::Sleep(const Notification& call) {
   auto left = supervisor::TimeLeft(call.number, call.args, memory);
   began_.reset();
   if (left) {
-    began_ = Began{PendingCall{static_cast<std::uint64_t>(call.number),
-                               call.args, *left},
-                   parts_.clock.Boot()};
+    began_ = Began{
+        PendingCall{static_cast<std::uint64_t>(call.number), call.args, *left},
+        parts_.clock.Boot()};
   }
   parts_.thread.AnswerByKernel();
 }
@@ -264,9 +264,9 @@ void AwayCalls::Restart() {
                 pending->number == SYS_futex;
   if (sleeps) {
     parts_.sleeper.GoOn(*pending, finish);
-  } else if (row == nullptr || !parts_.forwarder.Forward(*row, pending->args,
-                                                         finish, {},
-                                                         pending->left)) {
+  } else if (row == nullptr ||
+             !parts_.forwarder.Forward(*row, pending->args, finish, {},
+                                       pending->left)) {
     parts_.thread.Answer(-EINTR);
   }
 }
@@ -283,8 +283,8 @@ std::optional<PendingCall> AwayCalls::PendingOf(const Registers& registers) {
   }
   if (began_ && began_->call.number == registers.call_number()) {
     PendingCall pending = began_->call;
-    pending.left = std::max(
-        Nanos(0), pending.left - (parts_.clock.Boot() - began_->at));
+    pending.left =
+        std::max(Nanos(0), pending.left - (parts_.clock.Boot() - began_->at));
     return pending;
   }
   return std::nullopt;
@@ -391,10 +391,9 @@ void AwayCalls::Both(const Notification& call, const Decision& decision) {
   }
   Notification made = call;
   Special special = decision.special;
-  bool sent = parts_.forwarder.Forward(*decision.row, call.args,
-                                       [this, made, special](auto result) {
-                                         AfterBoth(made, special, result);
-                                       });
+  bool sent = parts_.forwarder.Forward(
+      *decision.row, call.args,
+      [this, made, special](auto result) { AfterBoth(made, special, result); });
   if (!sent) {
     ComeHome(call, decision.note);
   }
@@ -439,9 +438,8 @@ void AwayCalls::ApplyLimits(const Notification& call) {
   }
   parts_.followed.limits[resource] = {limit->rlim_cur, limit->rlim_max};
   if (AppliesWhereItComputes(resource)) {
-    (void)::prlimit(Raw(parts_.guest),
-                    static_cast<__rlimit_resource>(resource), &*limit,
-                    nullptr);
+    (void)::prlimit(Raw(parts_.guest), static_cast<__rlimit_resource>(resource),
+                    &*limit, nullptr);
   }
 }
 

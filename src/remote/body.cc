@@ -31,9 +31,8 @@ namespace ssi {
 
 namespace {
 
-constexpr unsigned long kAwayOptions = PTRACE_O_EXITKILL |
-                                       PTRACE_O_TRACESYSGOOD |
-                                       PTRACE_O_TRACESECCOMP;
+constexpr unsigned long kAwayOptions =
+    PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP;
 
 // Where our own pages and, while it is built, the window can be: clear of
 // everything in the image.
@@ -53,8 +52,8 @@ Result<RemoteAddr> PlaceForAgent(const ProcessImage& image) {
 std::uint64_t SyscallOffset() {
   auto code = AgentCode();
   constexpr std::array kSyscall = {std::byte{0x0f}, std::byte{0x05}};
-  auto at = std::search(code.begin(), code.end(), kSyscall.begin(),
-                        kSyscall.end());
+  auto at =
+      std::search(code.begin(), code.end(), kSyscall.begin(), kSyscall.end());
   return static_cast<std::uint64_t>(at - code.begin());
 }
 
@@ -139,8 +138,7 @@ Status Body::MapContents(const LocalFile& local_file,
     SSI_ASSIGN(int number, TakeFile(runner, file_socket, *file));
     return numbers[id] = FileToMap{number, false};
   };
-  SSI_TRY(
-      MapAreas(runner, incoming_.image, incoming_.contents, number_of));
+  SSI_TRY(MapAreas(runner, incoming_.image, incoming_.contents, number_of));
   return LearnFiles();
 }
 
@@ -222,11 +220,11 @@ Status Body::LeaveAgent() {
   std::uint64_t window = Raw(window_[0].remote());
   SSI_TRY(injector.MustCall("munmap of the window", SYS_munmap,
                             {window, kWindowSize}));
-  SSI_TRY(injector.MustCall(
-      "mmap of our page", SYS_mmap,
-      {Raw(own_space()), kPageSize, PROT_READ | PROT_WRITE,
-       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~std::uint64_t{0},
-       0}));
+  SSI_TRY(
+      injector.MustCall("mmap of our page", SYS_mmap,
+                        {Raw(own_space()), kPageSize, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+                         ~std::uint64_t{0}, 0}));
   (void)injector.KeepBlocked();
   window_.clear();
   return {};
@@ -304,8 +302,8 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
   ScannedPages pages;
   image.areas.clear();
   for (const auto& vma : vmas) {
-    bool ours = vma.start >= Raw(own_page_) &&
-                vma.end <= Raw(own_page_) + kOwnSize;
+    bool ours =
+        vma.start >= Raw(own_page_) && vma.end <= Raw(own_page_) + kOwnSize;
     if (ours || vma.kind == Vma::Kind::kVsyscall ||
         vma.kind == Vma::Kind::kOther) {
       continue;
@@ -317,8 +315,7 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
     } else if (vma.kind == Vma::Kind::kVvar) {
       area.source = ImageArea::Source::kVvar;
     } else if (vma.kind == Vma::Kind::kFile) {
-      auto file =
-          files_.find({vma.device_major, vma.device_minor, vma.inode});
+      auto file = files_.find({vma.device_major, vma.device_minor, vma.inode});
       if (file == files_.end()) {
         return Fail(ErrorCode::kProtocol, "unknown file mapped at {:#x}",
                     vma.start);

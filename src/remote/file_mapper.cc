@@ -154,8 +154,7 @@ void FileMapper::OnThreadStopped() {
     return;
   }
   std::int64_t result = registers->result();
-  auto closed =
-      parts_.body.Inject(SYS_close, {call_.args[kFdArgument]});
+  auto closed = parts_.body.Inject(SYS_close, {call_.args[kFdArgument]});
   if (!closed) {
     spdlog::error("guest: close a mapped file: {}", closed.error().message);
   }

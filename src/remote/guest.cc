@@ -56,7 +56,9 @@ Status ApplyLimits(HostPid pid, const ProcessImage& image) {
 Guest::Guest(Places places, Hooks hooks)
     : places_(places), hooks_(std::move(hooks)) {}
 
-Guest::~Guest() { Destroy(); }
+Guest::~Guest() {
+  Destroy();
+}
 
 Status Guest::Build(const CapturedProcess& incoming, const ClockShift& shift) {
   shift_ = shift;
@@ -100,15 +102,16 @@ void Guest::MakeParts() {
   sleeper_.emplace(places_.loop, places_.clock, pid());
   signals_.emplace(
       *thread_, signal_state_,
-      AwaySignals::Hooks{
-          [this](const wire::SignalAnswer& answer) {
-            if (auto bytes = proto::EncodeMessage(answer)) {
-              places_.channel.Send(proto::session::kSignalAnswer, 0, 0,
-                                   *bytes);
-            }
-          },
-          [this](const Told& told) { Tell(told); },
-          [this] { calls_->InterruptLocal(); }});
+      AwaySignals::Hooks{[this](const wire::SignalAnswer& answer) {
+                           if (auto bytes = proto::EncodeMessage(answer)) {
+                             places_.channel.Send(proto::session::kSignalAnswer,
+                                                  0, 0, *bytes);
+                           }
+                         },
+                         [this](const Told& told) { Tell(told); },
+                         [this] {
+                           calls_->InterruptLocal();
+                         }});
   mapper_.emplace(FileMapper::Parts{places_.channel, *thread_, *body_,
                                     places_.files, followed_},
                   [this](const Notification& call, std::string_view reason) {
@@ -117,12 +120,13 @@ void Guest::MakeParts() {
   calls_.emplace(
       AwayCalls::Parts{*thread_, *forwarder_, *sleeper_, *signals_,
                        signal_state_, followed_, places_.clock, pid()},
-      AwayCalls::Hooks{
-          [this](const Told& told) { Tell(told); },
-          [this](int number, std::string_view reason) {
-            hooks_.come_home(number, reason);
-          },
-          [this](const Notification& call) { mapper_->Begin(call); }});
+      AwayCalls::Hooks{[this](const Told& told) { Tell(told); },
+                       [this](int number, std::string_view reason) {
+                         hooks_.come_home(number, reason);
+                       },
+                       [this](const Notification& call) {
+                         mapper_->Begin(call);
+                       }});
   listener_watch_ = std::make_unique<ReadWatch>(
       places_.loop, body_->listener().get(), [this] { OnListener(); });
 }
@@ -135,9 +139,9 @@ void Guest::Tell(const Told& told) {
 // No clock may show less than the process can have read elsewhere.
 Status Guest::WaitForClock(const ClockFloor& floor) const {
   constexpr Nanos kMostWait = 1s;
-  Nanos behind = std::max(
-      floor.monotonic - (places_.clock.Monotonic() + shift_.monotonic),
-      floor.boot - (places_.clock.Boot() + shift_.boot));
+  Nanos behind =
+      std::max(floor.monotonic - (places_.clock.Monotonic() + shift_.monotonic),
+               floor.boot - (places_.clock.Boot() + shift_.boot));
   if (behind > kMostWait) {
     return Fail(ErrorCode::kUnsupported, "the clocks differ by {} ms",
                 behind / 1ms);
@@ -231,9 +235,8 @@ Result<CapturedProcess> Guest::Capture() {
   SSI_ASSIGN(auto captured, body_->Capture(std::move(known)));
   captured.image.cpu_elsewhere = followed_.cpu_elsewhere + here;
   captured.image.threads[0].undelivered = signals_->Undelivered();
-  captured.image.clock_floor = {
-      places_.clock.Monotonic() + shift_.monotonic,
-      places_.clock.Boot() + shift_.boot};
+  captured.image.clock_floor = {places_.clock.Monotonic() + shift_.monotonic,
+                                places_.clock.Boot() + shift_.boot};
   followed_.threads[0].pending = captured.image.threads[0].pending;
   return captured;
 }
@@ -386,8 +389,7 @@ void Guest::OnSeccompStop() {
   in_seccomp_stop_ = true;
   thread_->AddHold(GuestThread::kHoldHome);
   auto number = static_cast<int>(registers->call_number());
-  auto decision =
-      supervisor::Decide(number, registers->args(), followed_.pid);
+  auto decision = supervisor::Decide(number, registers->args(), followed_.pid);
   hooks_.come_home(number, decision.row == nullptr
                                ? "a call that is not in the table"
                                : decision.note);

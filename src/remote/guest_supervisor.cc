@@ -51,13 +51,14 @@ GuestSupervisor::GuestSupervisor(Loop& loop, UniqueFd daemon)
       report_timer_(loop),
       idle_timer_(loop) {}
 
-GuestSupervisor::~GuestSupervisor() { sessions_.clear(); }
+GuestSupervisor::~GuestSupervisor() {
+  sessions_.clear();
+}
 
 Status GuestSupervisor::Start() {
   SSI_ASSIGN(signals_,
-             SignalSource::Make(loop_, {SIGCHLD}, [this](const auto&) {
-               OnChildSignal();
-             }));
+             SignalSource::Make(loop_, {SIGCHLD},
+                                [this](const auto&) { OnChildSignal(); }));
   return {};
 }
 
@@ -118,8 +119,7 @@ Status GuestSupervisor::OnSession(const wire::GuestSession& session) {
   }
   idle_timer_.Stop();
   auto bytes = std::as_bytes(std::span(session.key()));
-  Session made(proto::Key::FromBytes(
-      bytes.first<proto::kKeySize>()));
+  Session made(proto::Key::FromBytes(bytes.first<proto::kKeySize>()));
   made.pid = session.pid();
   std::string id = session.session();
   made.remote = std::make_unique<Remote>(
@@ -140,14 +140,13 @@ Status GuestSupervisor::OnConnection(const wire::GuestConnection& connection,
   proto::Preamble preamble;
   preamble.purpose =
       connection.bulk() ? proto::Purpose::kBulk : proto::Purpose::kCalls;
-  std::copy_n(
-      reinterpret_cast<const std::byte*>(connection.session().data()),
-      preamble.session.size(), preamble.session.begin());
+  std::copy_n(reinterpret_cast<const std::byte*>(connection.session().data()),
+              preamble.session.size(), preamble.session.begin());
   SSI_ASSIGN(auto context,
              proto::TlsContext::Make(
                  found->second.key,
-                 proto::TlsIdentity(
-                     preamble, static_cast<std::uint16_t>(connection.version())),
+                 proto::TlsIdentity(preamble, static_cast<std::uint16_t>(
+                                                  connection.version())),
                  "session key"));
   if (connection.bulk()) {
     found->second.remote->TakeBulk(std::move(socket), context);

@@ -13,8 +13,7 @@ class KnownIds {
  public:
   [[nodiscard]] std::optional<std::int64_t> Find(int number) const {
     auto known = values_.find(number);
-    return known == values_.end() ? std::nullopt
-                                  : std::optional(known->second);
+    return known == values_.end() ? std::nullopt : std::optional(known->second);
   }
   void Learn(int number, std::int64_t value) {
     if (MayKeep(number) && value >= 0) {

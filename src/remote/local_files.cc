@@ -26,9 +26,8 @@ bool Covers(const std::vector<MemoryRun>& filled, const MemoryRun& needed) {
 
 LocalFiles::Identity LocalFiles::IdentityOf(const MappedFile& file) {
   bool kept = file.inode == 0;
-  return {file.path,     file.device,   file.inode,
-          file.size,     file.mtime_ns, file.ctime_ns,
-          kept ? file.id : 0, file.shared};
+  return {file.path,     file.device,   file.inode,         file.size,
+          file.mtime_ns, file.ctime_ns, kept ? file.id : 0, file.shared};
 }
 
 Result<UniqueFd> LocalFiles::OpenIdentical(const MappedFile& file) {
@@ -79,8 +78,8 @@ const UniqueFd* LocalFiles::Find(const MappedFile& file) const {
 Status LocalFiles::WriteAt(int fd, std::uint64_t offset,
                            std::span<const std::byte> data) {
   while (!data.empty()) {
-    ssize_t n = ::pwrite(fd, data.data(), data.size(),
-                         static_cast<off_t>(offset));
+    ssize_t n =
+        ::pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset));
     if (n <= 0) {
       return FailErrno(n < 0 ? errno : EIO, "write a memory file");
     }

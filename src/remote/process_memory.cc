@@ -11,8 +11,7 @@ namespace {
 
 // The bytes from `address` to the end of its page, at most `size`.
 std::size_t WithinPage(RemoteAddr address, std::size_t size) {
-  return std::min<std::uint64_t>(size,
-                                 kPageSize - Raw(address) % kPageSize);
+  return std::min<std::uint64_t>(size, kPageSize - Raw(address) % kPageSize);
 }
 
 }  // namespace
@@ -26,7 +25,8 @@ std::size_t ProcessMemory::Read(RemoteAddr from, std::span<std::byte> into) {
   }
   std::size_t done = 0;
   while (done < into.size()) {
-    auto piece = into.subspan(done, WithinPage(from + done, into.size() - done));
+    auto piece =
+        into.subspan(done, WithinPage(from + done, into.size() - done));
     if (ReadMemoryPrefix(pid_, from + done, piece) != piece.size()) {
       break;
     }

@@ -43,8 +43,12 @@ void Remote::TakeCalls(UniqueFd socket, const proto::TlsContext& context) {
                               std::span<const std::byte> payload) {
     OnFrame(header, payload);
   };
-  callbacks.on_closed = [this](const Error& error) { OnClosed(error); };
-  callbacks.on_received = [this] { places_.watchdog.Heard(); };
+  callbacks.on_closed = [this](const Error& error) {
+    OnClosed(error);
+  };
+  callbacks.on_received = [this] {
+    places_.watchdog.Heard();
+  };
   proto::ChannelLimits limits;
   limits.silence = places_.policy.grace;
   channel_ = proto::Channel::Server(places_.loop, std::move(socket), context,
@@ -59,18 +63,17 @@ void Remote::TakeBulk(UniqueFd socket, const proto::TlsContext& context) {
   }
   bulk_ = *std::move(stream);
   auto status = std::make_shared<Status>();
-  RunBulk(
-      [this, status] { *status = bulk_->Handshake(); },
-      [this, status] {
-        if (!*status) {
-          EndSession(status->error().message);
-          return;
-        }
-        bulk_ready_ = true;
-        if (auto go_on = std::exchange(when_bulk_ready_, nullptr)) {
-          go_on();
-        }
-      });
+  RunBulk([this, status] { *status = bulk_->Handshake(); },
+          [this, status] {
+            if (!*status) {
+              EndSession(status->error().message);
+              return;
+            }
+            bulk_ready_ = true;
+            if (auto go_on = std::exchange(when_bulk_ready_, nullptr)) {
+              go_on();
+            }
+          });
 }
 
 void Remote::Transmit(proto::FrameType type,
@@ -162,8 +165,7 @@ Status Remote::OnMoveFrame(std::span<const std::byte> payload) {
       return Fail(ErrorCode::kProtocol, "asked while it has a process");
     }
     details_ = move.ask().details();
-    shift_ = {nanoseconds(details_.monotonic_ns()) -
-                  places_.clock.Monotonic(),
+    shift_ = {nanoseconds(details_.monotonic_ns()) - places_.clock.Monotonic(),
               nanoseconds(details_.boot_ns()) - places_.clock.Boot()};
     home_node_ = details_.home();
     command_ = details_.command();
@@ -297,13 +299,14 @@ void Remote::CheckAsk(const migration::Ask& ask) {
 
 void Remote::ReceiveImage() {
   if (!bulk_ready_) {
-    when_bulk_ready_ = [this] { ReceiveImage(); };
+    when_bulk_ready_ = [this] {
+      ReceiveImage();
+    };
     return;
   }
   auto image = std::make_shared<Result<CapturedProcess>>();
-  RunBulk(
-      [this, image] { *image = migration::ReadImage(*bulk_); },
-      [this, image] { OnImage(std::move(*image)); });
+  RunBulk([this, image] { *image = migration::ReadImage(*bulk_); },
+          [this, image] { OnImage(std::move(*image)); });
 }
 
 Status Remote::PrepareFiles(const CapturedProcess& image,
@@ -313,9 +316,9 @@ Status Remote::PrepareFiles(const CapturedProcess& image,
     std::vector<MemoryRun> needed;
     for (const auto& area : image.image.areas) {
       if (area.file == file.id && area.vma.offset < file.size) {
-        needed.push_back({area.vma.offset,
-                          std::min(area.vma.size(),
-                                   file.size - area.vma.offset)});
+        needed.push_back(
+            {area.vma.offset,
+             std::min(area.vma.size(), file.size - area.vma.offset)});
       }
     }
     SSI_ASSIGN(bool there, places_.files.Prepare(file, needed));
@@ -340,8 +343,12 @@ void Remote::MakeGuest() {
     come.set_reason(std::string(reason));
     Transmit(proto::session::kComeHome, come);
   };
-  hooks.frozen = [this] { Feed(migration::Frozen{}); };
-  hooks.settled = [this] { Feed(migration::HomeCallsSettled{}); };
+  hooks.frozen = [this] {
+    Feed(migration::Frozen{});
+  };
+  hooks.settled = [this] {
+    Feed(migration::HomeCallsSettled{});
+  };
   guest_ = std::make_unique<Guest>(
       Guest::Places{places_.loop, places_.clock, *channel_, places_.files},
       std::move(hooks));
@@ -371,8 +378,7 @@ void Remote::OnImage(Result<CapturedProcess> image) {
   for (const auto& [file, needed] : filling_) {
     descriptors[file.id] = places_.files.Find(file)->get();
   }
-  destination.write_file = [descriptors](std::uint32_t id,
-                                         std::uint64_t offset,
+  destination.write_file = [descriptors](std::uint32_t id, std::uint64_t offset,
                                          std::span<const std::byte> data) {
     return LocalFiles::WriteAt(descriptors.at(id), offset, data);
   };
@@ -504,7 +510,9 @@ void Remote::AskToLeave(const std::string& reason) {
   }
 }
 
-bool Remote::HasGuest() const { return guest_ && guest_->Running(); }
+bool Remote::HasGuest() const {
+  return guest_ && guest_->Running();
+}
 
 wire::Usage Remote::Usage() const {
   return guest_ ? guest_->Usage() : wire::Usage();

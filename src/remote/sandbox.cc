@@ -46,9 +46,9 @@ enum class Step : int {
   kCapabilities,
   kExec,
 };
-constexpr std::array kStepNames = {
-    "start",      "map the user", "map the group",
-    "empty root", "capabilities", "execute its init"};
+constexpr std::array kStepNames = {"start",         "map the user",
+                                   "map the group", "empty root",
+                                   "capabilities",  "execute its init"};
 
 struct StepFailure {
   Step step;
@@ -83,8 +83,7 @@ bool EnterEmptyRoot() {
   return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
          ::mount("none", "/proc", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
                  "size=4k,nr_inodes=2,mode=755") == 0 &&
-         ::chdir("/proc") == 0 &&
-         ::syscall(SYS_pivot_root, ".", ".") == 0 &&
+         ::chdir("/proc") == 0 && ::syscall(SYS_pivot_root, ".", ".") == 0 &&
          ::umount2(".", MNT_DETACH) == 0 && ::chdir("/") == 0 &&
          ::mount("none", "/", nullptr,
                  MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV |
@@ -163,9 +162,9 @@ Result<UniqueFd> ProgramFile() {
   if (!made) {
     return made;
   }
-  SSI_TRY(WriteAll(made->get(), static_cast<const std::byte*>(ssi_sandbox_init),
-                   static_cast<std::size_t>(ssi_sandbox_init_end -
-                                            ssi_sandbox_init)));
+  SSI_TRY(WriteAll(
+      made->get(), static_cast<const std::byte*>(ssi_sandbox_init),
+      static_cast<std::size_t>(ssi_sandbox_init_end - ssi_sandbox_init)));
   return made;
 }
 
@@ -183,9 +182,8 @@ Result<UniqueFd> AboveInitSocket(UniqueFd fd) {
 
 Result<ClockOffsets> ParseOffsets(const std::string& text) {
   ClockOffsets offsets;
-  for (auto [name, field] :
-       {std::pair("monotonic", &offsets.monotonic),
-        std::pair("boottime", &offsets.boot)}) {
+  for (auto [name, field] : {std::pair("monotonic", &offsets.monotonic),
+                             std::pair("boottime", &offsets.boot)}) {
     auto at = text.find(name);
     long long seconds = 0;
     long long nanoseconds = 0;
@@ -194,8 +192,8 @@ Result<ClockOffsets> ParseOffsets(const std::string& text) {
                     &seconds, &nanoseconds) != 2) {
       return Fail(ErrorCode::kUnsupported, "timens_offsets: {}", text);
     }
-    *field = std::chrono::seconds(seconds) +
-             std::chrono::nanoseconds(nanoseconds);
+    *field =
+        std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanoseconds);
   }
   return offsets;
 }
@@ -294,8 +292,8 @@ void Sandbox::Kill() {
 Result<ReceivedMessage> Sandbox::Ask(const InitRequest& request,
                                      std::span<const int> fds,
                                      const std::string& what) {
-  SSI_TRY(SendWithFds(socket_.get(), std::as_bytes(std::span(&request, 1)),
-                      fds));
+  SSI_TRY(
+      SendWithFds(socket_.get(), std::as_bytes(std::span(&request, 1)), fds));
   SSI_ASSIGN(auto answer, ReceiveWithFds(socket_.get(), sizeof(InitReply)));
   InitReply reply{};
   if (answer.data.size() != sizeof reply) {
@@ -312,10 +310,9 @@ Status Sandbox::SetClockOffsets(const ClockOffsets& offsets) {
   InitRequest request{};
   request.command = InitCommand::kNewTime;
   SSI_TRY(Ask(request, {}, "make a time namespace"));
-  return WriteProcFile(
-      fmt::format("/proc/{}/timens_offsets", Raw(init_pid_)),
-      FormatOffset("monotonic", offsets.monotonic) +
-          FormatOffset("boottime", offsets.boot));
+  return WriteProcFile(fmt::format("/proc/{}/timens_offsets", Raw(init_pid_)),
+                       FormatOffset("monotonic", offsets.monotonic) +
+                           FormatOffset("boottime", offsets.boot));
 }
 
 Result<SpawnedProcess> Sandbox::Spawn(HomePid pid, RemoteAddr code) {
@@ -325,8 +322,8 @@ Result<SpawnedProcess> Sandbox::Spawn(HomePid pid, RemoteAddr code) {
   }
   SSI_ASSIGN(auto files, MakeSocketPair(SOCK_SEQPACKET));
   RemoteAddr window_at = code + kAgentCodeSize;
-  InitRequest request{InitCommand::kSpawn, Raw(pid), Raw(code),
-                      Raw(window_at), kWindowSize};
+  InitRequest request{InitCommand::kSpawn, Raw(pid), Raw(code), Raw(window_at),
+                      kWindowSize};
   std::array fds{memory.get(), files.second.get()};
   SSI_ASSIGN(auto answer,
              Ask(request, fds, fmt::format("make process {}", Raw(pid))));

@@ -106,9 +106,9 @@ void Reply(long result, int pid_fd) {
 [[noreturn]] void BecomeAgent(const InitRequest& request, int memory,
                               int socket) {
   constexpr uint64_t kPage = 4096;
-  long code = Call(SYS_mmap, request.code, kPage, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
-                   ~uint64_t{0}, 0);
+  long code =
+      Call(SYS_mmap, request.code, kPage, PROT_READ | PROT_WRITE,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~uint64_t{0}, 0);
   long window = Call(SYS_mmap, request.window, request.window_size,
                      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
                      static_cast<uint64_t>(memory), 0);
@@ -207,7 +207,9 @@ void* memset(void* to, int value, size_t size) {  // NOLINT
   return to;
 }
 
-[[noreturn]] void SandboxInitMain() { Serve(); }
+[[noreturn]] void SandboxInitMain() {
+  Serve();
+}
 }
 
 // The kernel enters with rsp aligned to 16; a call makes the usual frame.

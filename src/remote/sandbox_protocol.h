@@ -31,8 +31,8 @@ enum class InitCommand : uint32_t {
 struct InitRequest {
   InitCommand command;
   int32_t pid;
-  uint64_t code;         // where the agent's code page goes
-  uint64_t window;       // where the window goes
+  uint64_t code;    // where the agent's code page goes
+  uint64_t window;  // where the window goes
   uint64_t window_size;
 };
 

@@ -29,8 +29,8 @@ std::optional<Nanos> ReadTimespec(ProcessMemory& memory, RemoteAddr at) {
     return std::nullopt;
   }
   constexpr std::int64_t kMostSeconds = std::int64_t{1} << 32;  // 136 years
-  return std::chrono::seconds(std::min<std::int64_t>(value.tv_sec,
-                                                     kMostSeconds)) +
+  return std::chrono::seconds(
+             std::min<std::int64_t>(value.tv_sec, kMostSeconds)) +
          Nanos(value.tv_nsec);
 }
 

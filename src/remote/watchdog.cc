@@ -118,7 +118,9 @@ Watchdog::~Watchdog() {
   ::munmap(static_cast<void*>(heard_), 4096);
 }
 
-void Watchdog::Heard() { heard_->store(BootNow()); }
+void Watchdog::Heard() {
+  heard_->store(BootNow());
+}
 
 Status Watchdog::Guard(const UniqueFd& init_pid_fd) {
   Heard();

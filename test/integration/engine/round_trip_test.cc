@@ -119,8 +119,7 @@ std::unique_ptr<Away> SendAway(StandIn& stand_in, MappedFiles& mapped) {
     SSI_ASSIGN(away->files[id], Open(mapped.Get(id)->path, O_RDONLY));
     return &away->files[id];
   };
-  away->body.emplace(
-      Must(Body::Build(away->sandbox, captured, local_file)));
+  away->body.emplace(Must(Body::Build(away->sandbox, captured, local_file)));
   CopyPages(stand_in.tracee().pid(), away->body->pid(), captured);
   Must(away->body->Finish(away->sandbox, kAllowAll));
   Must(stand_in.Empty());
@@ -154,14 +153,16 @@ void RoundTrip(const std::string& program) {
   Child child = Run(program, "4000");
   CHECK(child.ReadLine() == "start");
   MappedFiles mapped;
-  auto stand_in = Must(StandIn::Freeze(HostPid{child.pid}, false, 200ms));
+  auto stand_in = Must(
+      StandIn::Freeze(HostPid{child.pid}, StandIn::Found::kUntraced, 200ms));
   Must(stand_in.Plant());
   auto captured = Must(stand_in.Capture(mapped));
   // Back without having gone: the abort path. Then for real.
   Must(stand_in.Resume());
   Must(stand_in.Detach());
 
-  auto again = Must(StandIn::Freeze(HostPid{child.pid}, false, 200ms));
+  auto again = Must(
+      StandIn::Freeze(HostPid{child.pid}, StandIn::Found::kUntraced, 200ms));
   auto away = SendAway(again, mapped);
   std::uint64_t before = CpuTicks(Raw(away->body->pid()));
   std::uint64_t home_before = CpuTicks(child.pid);
