@@ -47,6 +47,9 @@ int main(int argc, char** argv) {
   std::string memory;
   double grace = 60;
   bool no_guests = false;
+  // The last one counts, so that a caller can add to a given command line.
+  app.option_defaults()->multi_option_policy(
+      CLI::MultiOptionPolicy::TakeLast);
   app.set_config("--config", "", "Read options from FILE (key = value)");
   app.add_option("--name", options.name, "Name of this node")
       ->capture_default_str();
@@ -54,7 +57,8 @@ int main(int argc, char** argv) {
                  "HOST:PORT to listen on; port 0: any")
       ->capture_default_str();
   app.add_option("--join", options.join,
-                 "HOST:PORT of a member to join; may be repeated");
+                 "HOST:PORT of a member to join; may be repeated")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--key", options.key_path,
                  "Cluster key (default $SSI_KEY or ~/.config/ssi/key)");
   app.add_flag("--foreground", options.foreground,

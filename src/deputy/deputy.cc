@@ -33,6 +33,9 @@ constexpr Nanos kBounce = 100ms;
 constexpr Nanos kFirstStay = 50ms;
 constexpr Nanos kLongestStay = 2s;
 
+// The reason of a move that `ssirun --on` wants.
+constexpr const char* kAtStart = "--on";
+
 std::string CallName(std::int64_t number) {
   const auto* row = supervisor::FindCall(static_cast<int>(number));
   return row == nullptr ? fmt::format("call {}", number)
@@ -117,7 +120,7 @@ void Deputy::Move(const std::string& node, const std::string& reason,
 void Deputy::PlaceAtEntry(const std::string& node) {
   traced_ = true;
   wanted_ = node;
-  reason_ = "--on";
+  reason_ = kAtStart;
   asked_ = places_.clock.Monotonic();
   RunTraced(TracedRun::Until::kEntry);
 }
@@ -198,6 +201,10 @@ void Deputy::BeginMove(HomeMove::Plan plan) {
 }
 
 void Deputy::GiveUpDeparture(const std::string& reason) {
+  if (!moved_ && reason_ == kAtStart) {
+    // Nobody asks ssirun --on for a result; the user must know all the same.
+    spdlog::warn("{} runs at home: {}", process_.command, reason);
+  }
   Note(fmt::format("not moved to {}: {}", wanted_, reason));
   if (traced_) {
     LetRun();
@@ -239,11 +246,16 @@ void Deputy::OnMoveFinished(migration::Outcome outcome,
       Answer({"moved", "", 0});
       return;
     case migration::Outcome::kStayed:
+      if (!moved_ && !returns && reason_ == kAtStart) {
+        spdlog::warn("{} runs at home: {}", process_.command, reason);
+      }
       if (returns && process_.home_signals) {
         process_.home_signals->Release();
       }
       if (lingering) {
         traced_ = true;
+      } else if (!returns && traced_) {
+        LetRun();  // refused before anything of it was touched
       }
       Answer({"stayed", reason, 0});
       return;
@@ -620,7 +632,7 @@ void Deputy::OnSessionClosed(const Error& error) {
     process_.session.reset();
     return;
   }
-  if (move_) {
+  if (move_ && !move_->Over()) {
     move_->OnLinkLost(error.message);
     return;
   }

@@ -56,6 +56,8 @@ class HomeMove {
   void Abort(const std::string& reason);
 
   [[nodiscard]] const Plan& plan() const { return plan_; }
+  // Home has decided how it ended; what happens now is not its business.
+  [[nodiscard]] bool Over() const { return outcome_.has_value(); }
   // The freeze did not stop it in time: whenever it stops, it is detached.
   [[nodiscard]] bool lingering() const { return lingering_; }
 

@@ -160,6 +160,14 @@ NodePlan PlanOf(unsigned index, const LocalOptions& options,
   }
   ::setenv("SSI_RUNTIME_DIR", plan.runtime_dir.c_str(), 1);
   ::unsetenv("SSI_CONTROL");
+  // For tests: what the other nodes shall lack, and where they shall fail.
+  for (const char* name : {"SSI_PROBE", "SSI_FAULT"}) {
+    std::string local = std::string("SSI_LOCAL_") + (name + 4);
+    const char* value = std::getenv(local.c_str());
+    if (plan.index > 0 && value != nullptr) {
+      ::setenv(name, value, 1);
+    }
+  }
   ::fcntl(ready, F_SETFD, 0);
   std::string number = std::to_string(ready);
   std::vector<char*> arguments;

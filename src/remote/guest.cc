@@ -12,6 +12,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/fault.h"
 #include "process/cpu_time.h"
 #include "proto/message.h"
 #include "proto/session_frames.h"
@@ -302,6 +303,7 @@ void Guest::OnListener() {
   if (!call || !*call || over_) {
     return;
   }
+  (void)fault::Hit("guest.call");
   thread_->OnNotified(**call);
   calls_->OnCall(**call);
   CheckFrozen();

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/fault.h"
 #include "base/files.h"
 #include "migration/image_wire.h"
 #include "migration/move_wire.h"
@@ -226,7 +227,9 @@ struct Remote::Carrier {
     remote.timers_.clear();
   }
   void operator()(const migration::FreezeProcess&) const {
-    remote.guest_->Freeze();
+    if (!remote.CutAt("guest.freezing")) {
+      remote.guest_->Freeze();
+    }
   }
   void operator()(const migration::CancelHomeCalls&) const {
     remote.guest_->Settle();
@@ -238,7 +241,9 @@ struct Remote::Carrier {
   }
   void operator()(const migration::DestroyCopy& destroy) const {
     spdlog::debug("{}: copy destroyed: {}", remote.name_, destroy.reason);
-    remote.DropGuest();
+    if (!remote.CutAt("guest.destroying")) {
+      remote.DropGuest();
+    }
   }
   void operator()(const migration::CheckAsk& check) const {
     remote.CheckAsk(check.ask);
@@ -284,7 +289,25 @@ void Remote::StartTimer(migration::TimerKind kind, Nanos limit) {
 
 // ---- arrival ----------------------------------------------------------------
 
+// True where a test has armed the point to break the connection; the session
+// ends then.
+bool Remote::CutAt(const char* point) {
+  if (fault::Hit(point) != fault::Action::kCut) {
+    return false;
+  }
+  asio::post(places_.loop, [this] {
+    if (!over_) {
+      channel_->Close();
+      OnClosed(Error{ErrorCode::kGone, "cut for a test", 0});
+    }
+  });
+  return true;
+}
+
 void Remote::CheckAsk(const migration::Ask& ask) {
+  if (CutAt("guest.asked")) {
+    return;
+  }
   auto refused = ReasonToRefuse(ask, details_, places_.policy);
   if (refused) {
     Feed(migration::Rejected{*refused});
@@ -294,7 +317,9 @@ void Remote::CheckAsk(const migration::Ask& ask) {
   for (const auto& file : details_.files()) {
     (void)places_.files.Prepare(migration::FileFromWire(file), {});
   }
-  Feed(migration::Admitted{"bulk"});
+  if (!CutAt("guest.accepting")) {
+    Feed(migration::Admitted{"bulk"});
+  }
 }
 
 void Remote::ReceiveImage() {
@@ -358,6 +383,9 @@ void Remote::OnImage(Result<CapturedProcess> image) {
   if (over_ || !target_) {
     return;
   }
+  if (CutAt("guest.image")) {
+    return;
+  }
   if (!image) {
     Feed(migration::StepFailed{image.error().message});
     return;
@@ -371,6 +399,9 @@ void Remote::OnImage(Result<CapturedProcess> image) {
   }
   if (!status) {
     Feed(migration::StepFailed{status.error().message});
+    return;
+  }
+  if (CutAt("guest.contents")) {
     return;
   }
   destination.process = guest_->pid();
@@ -409,6 +440,9 @@ void Remote::OnContents(Result<migration::Checksum> checksum) {
 
 void Remote::BeginRebuild() {
   auto status = guest_->Finish();
+  if (status && CutAt("guest.rebuilt")) {
+    return;
+  }
   if (status) {
     status = places_.watchdog.Guard(guest_->init_pid_fd());
   }
@@ -420,13 +454,18 @@ void Remote::BeginRebuild() {
 }
 
 void Remote::StartHere() {
+  if (CutAt("guest.starting")) {
+    return;
+  }
   if (auto status = guest_->Start(); !status) {
     Feed(migration::StepFailed{status.error().message});
     return;
   }
   spdlog::info("{}: process {} of {} runs here ({})", name_, home_pid_,
                home_node_, command_);
-  Feed(migration::Started{});
+  if (!CutAt("guest.started")) {
+    Feed(migration::Started{});
+  }
   SendUsage();
 }
 
@@ -438,6 +477,9 @@ void Remote::Discard(const std::string& reason) {
 // ---- departure --------------------------------------------------------------
 
 void Remote::SendImage() {
+  if (CutAt("guest.sending")) {
+    return;
+  }
   auto captured = guest_->Capture();
   if (!captured) {
     Feed(migration::StepFailed{captured.error().message});
@@ -449,6 +491,9 @@ void Remote::SendImage() {
         *result = migration::StreamImage(*bulk_, captured, pid, {});
       },
       [this, result] {
+        if (*result && CutAt("guest.held")) {
+          return;
+        }
         if (*result) {
           Feed(migration::ImageSent{(*result)->checksum});
         } else {

@@ -100,6 +100,7 @@ class Remote {
   void MakeGuest();
   void DropGuest();
   void SendUsage();
+  bool CutAt(const char* point);
   void Transmit(proto::FrameType type,
                 const google::protobuf::MessageLite& message);
 

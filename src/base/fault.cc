@@ -1,0 +1,75 @@
+#include "base/fault.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <string>
+
+#include "base/check.h"
+
+namespace ssi::fault {
+
+namespace {
+
+constexpr std::array<std::string_view, 12> kPoints = {
+    // In the guest supervisor, in the order of a move to it and back.
+    "guest.asked",       // ASK has come
+    "guest.accepting",   // before ACCEPT is said
+    "guest.image",       // the image has come, nothing is built
+    "guest.contents",    // built; its memory is being filled
+    "guest.rebuilt",     // all is there, before READY
+    "guest.starting",    // GO has come
+    "guest.started",     // it runs, before RUNNING is said
+    "guest.call",        // the first call is being forwarded
+    "guest.freezing",    // FREEZE has come
+    "guest.sending",     // frozen, before the image is sent
+    "guest.held",        // the image is sent, before HELD
+    "guest.destroying",  // home has it, before the copy is destroyed
+};
+
+struct Armed {
+  std::string point;
+  std::string action;
+};
+
+const Armed& TheArmed() {
+  static const Armed kArmed = [] {
+    Armed armed;
+    const char* text = std::getenv("SSI_FAULT");
+    std::string value = text == nullptr ? "" : text;
+    if (auto equals = value.find('='); equals != std::string::npos) {
+      armed.point = value.substr(0, equals);
+      armed.action = value.substr(equals + 1);
+    }
+    return armed;
+  }();
+  return kArmed;
+}
+
+}  // namespace
+
+Action Hit(std::string_view point) {
+  const Armed& armed = TheArmed();
+  if (armed.point.empty() || armed.point != point) {
+    return Action::kNone;
+  }
+  if (armed.action == "kill") {
+    // The node: its daemon, and this process, which does the daemon's work.
+    ::kill(::getppid(), SIGKILL);
+    ::kill(::getpid(), SIGKILL);
+  }
+  if (armed.action == "stop") {
+    ::raise(SIGSTOP);
+  }
+  if (armed.action == "fail") {
+    return Action::kFail;
+  }
+  return armed.action == "cut" ? Action::kCut : Action::kNone;
+}
+
+std::span<const std::string_view> Points() { return kPoints; }
+
+}  // namespace ssi::fault

@@ -1,0 +1,345 @@
+// What users see when something is wrong: clear words, the right exit status,
+// and nothing lost.
+#include <signal.h>
+
+#include <fstream>
+
+#include <catch2/catch.hpp>
+
+#include "base/fault.h"
+#include "support/modes.h"
+
+namespace ssi::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Catch::Contains;
+
+// Computes for about a second and says one number.
+const std::vector<std::string> kCompute = {
+    "mawk",
+    "BEGIN {for (i = 0; i < 12000000; i++) s = (s * 31 + i) % 1000003; print s}"};
+const std::vector<std::string> kComputeAndCall = {
+    "gawk", "BEGIN {for (i = 0; i < 6000000; i++) {s = (s * 31 + i) % 1000003; "
+            "if (i % 10000 == 0) {print i; fflush()}} print s}"};
+const std::vector<std::string> kComputeLong = {
+    "mawk", "BEGIN {for (i = 0; i < 600000000; i++) s = (s * 31 + i) % 1000003; "
+            "print s}"};
+
+std::string NativeOutput(const std::vector<std::string>& command) {
+  Spawn spawn;
+  spawn.command = command;
+  return RunToEnd(spawn, 60s).out;
+}
+
+Output RunOn(const Cluster& cluster, const std::string& node,
+             const std::vector<std::string>& command,
+             std::vector<std::string> more = {}) {
+  std::vector<std::string> words = {std::string(SSI_BIN_DIR) + "/ssirun",
+                                    "--on", node};
+  words.insert(words.end(), more.begin(), more.end());
+  words.insert(words.end(), command.begin(), command.end());
+  return RunToEnd(cluster.Ours(words), 60s);
+}
+
+// Sets a variable of the environment as long as it lives.
+class Environment {
+ public:
+  Environment(const char* name, const std::string& value) : name_(name) {
+    ::setenv(name, value.c_str(), 1);
+  }
+  ~Environment() { ::unsetenv(name_); }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+  Environment(Environment&&) = delete;
+  Environment& operator=(Environment&&) = delete;
+
+ private:
+  const char* name_;
+};
+
+bool NothingLeftOf(pid_t ssirun, const std::vector<pid_t>& of_it) {
+  return Eventually(
+      [&] {
+        for (pid_t pid : of_it) {
+          char state = StateOf(pid);
+          if (state != '-' && state != 'Z') {
+            return false;
+          }
+        }
+        return StateOf(ssirun) == '-' || StateOf(ssirun) == 'Z';
+      },
+      10s);
+}
+
+// Something has been computed on n2 already.
+bool Computes(const Cluster& cluster) {
+  auto bodies = cluster.Bodies("n2");
+  return bodies.size() == 1 && UserTicks(bodies[0]) > 2;
+}
+
+TEST_CASE("without a daemon ssirun says how to start one", "[errors]") {
+  TemporaryFolder folder;
+  Spawn spawn;
+  spawn.environment = {{"SSI_RUNTIME_DIR", folder.path() + "/none"}};
+  spawn.command = {std::string(SSI_BIN_DIR) + "/ssirun", "--on", "n2", "true"};
+  auto run = RunToEnd(spawn);
+  CHECK(Describe(run.status) == "exit 125");
+  CHECK_THAT(run.err, Contains("no ssid runs") && Contains("ssictl local up"));
+  // Without --on the program runs all the same.
+  spawn.command = {std::string(SSI_BIN_DIR) + "/ssirun", "echo", "ran"};
+  run = RunToEnd(spawn);
+  CHECK(Describe(run.status) == "exit 0");
+  CHECK(run.out == "ran\n");
+  CHECK_THAT(run.err, Contains("runs at home"));
+  spawn.command = {std::string(SSI_BIN_DIR) + "/ssictl", "nodes"};
+  run = RunToEnd(spawn);
+  CHECK(Describe(run.status) == "exit 1");
+  CHECK_THAT(run.err, Contains("start one with"));
+}
+
+TEST_CASE("an unknown node is named, with those that there are", "[errors]") {
+  Cluster cluster;
+  auto run = RunOn(cluster, "n7", {"true"});
+  CHECK(Describe(run.status) == "exit 125");
+  CHECK_THAT(run.err, Contains("no node n7") && Contains("n1, n2"));
+  auto migrate = cluster.Ssictl({"migrate", "1", "n2"});
+  CHECK(Describe(migrate.status) == "exit 1");
+  CHECK_THAT(migrate.err, Contains("not of a job of this node"));
+}
+
+TEST_CASE("a node that takes no guests is told, and CMD runs at home",
+          "[errors]") {
+  Cluster cluster(2, {"--ssid-option", "--no-guests"});
+  auto run = RunOn(cluster, "n2", kCompute);
+  CHECK(Describe(run.status) == "exit 0");
+  CHECK(run.out == NativeOutput(kCompute));
+  CHECK_THAT(run.err, Contains("n2 takes no guests") &&
+                          Contains("runs at home"));
+}
+
+TEST_CASE("a node without the CPU's features refuses, and names one",
+          "[errors]") {
+  Environment probe("SSI_LOCAL_PROBE", "-sse2");
+  Cluster cluster;
+  auto run = RunOn(cluster, "n2", kCompute);
+  CHECK(Describe(run.status) == "exit 0");
+  CHECK(run.out == NativeOutput(kCompute));
+  CHECK_THAT(run.err, Contains("the CPU of n2 lacks sse2"));
+}
+
+TEST_CASE("a process that is too large for a node is refused", "[errors]") {
+  Cluster cluster(2, {"--ssid-option", "--memory", "--ssid-option", "4M"});
+  Job job(cluster, {},
+          {"perl", "-e", "$x = 'x' x 30_000_000; print length $x, qq(\\n); "
+                         "sleep 60"});
+  REQUIRE(job.CommandPid() > 0);
+  REQUIRE(Eventually(
+      [&] { return UserTicks(job.CommandPid()) + 1 > 0 &&
+                   StateOf(job.CommandPid()) == 'S'; }, 10s));
+  CHECK_FALSE(job.MoveTo("n2"));
+  CHECK_THAT(job.last_refusal(), Contains("it needs") && Contains("n2 gives"));
+}
+
+TEST_CASE("another cluster's key does not get in", "[errors]") {
+  Cluster cluster;
+  std::string key = cluster.folder() + "/other.key";
+  Spawn init;
+  init.command = {std::string(SSI_BIN_DIR) + "/ssictl", "init", "--key", key};
+  REQUIRE(Describe(RunToEnd(init).status) == "exit 0");
+  Spawn stranger;
+  stranger.command = {std::string(SSI_BIN_DIR) + "/ssid", "--foreground",
+                      "--name", "stranger", "--listen", "127.0.0.1:0", "--key",
+                      key, "--join", cluster.address("n1")};
+  stranger.environment = {{"SSI_RUNTIME_DIR", cluster.folder() + "/stranger"}};
+  stranger.out = stranger.err = cluster.folder() + "/stranger.log";
+  Child daemon(stranger);
+  CHECK(Eventually(
+      [&] {
+        return ReadAllOf(stranger.err).find("another cluster key") !=
+               std::string::npos;
+      },
+      10s));
+  auto nodes = cluster.Ssictl({"nodes"});
+  CHECK(nodes.out.find("stranger") == std::string::npos);
+  // A key that others can read is refused before anything is done with it.
+  daemon.Kill(SIGKILL);
+  Spawn chmod;
+  chmod.command = {"chmod", "644", key};
+  (void)RunToEnd(chmod);
+  stranger.out.clear();
+  stranger.err.clear();
+  auto open = RunToEnd(stranger);
+  CHECK(Describe(open.status) == "exit 1");
+  CHECK_THAT(open.err, Contains("chmod 600"));
+}
+
+TEST_CASE("garbage on the port changes nothing", "[errors]") {
+  Cluster cluster;
+  std::string address = cluster.address("n2");
+  std::string port = address.substr(address.rfind(':') + 1);
+  Spawn garbage;
+  garbage.command = {
+      "/usr/bin/python3", "-c",
+      "import socket, os, random, sys\n"
+      "random.seed(5)\n"
+      "for i in range(60):\n"
+      "    s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n"
+      "    data = [os.urandom(random.randrange(1, 5000)), b'GET / HTTP/1.0\\r\\n"
+      "\\r\\n', b'', b'\\x16\\x03\\x01' + bytes(500), b'ssi' * 100][i % 5]\n"
+      "    try:\n"
+      "        s.sendall(data)\n"
+      "        s.shutdown(socket.SHUT_WR)\n"
+      "        while s.recv(4096): pass\n"
+      "    except OSError: pass\n"
+      "    s.close()\n",
+      port};
+  CHECK(Describe(RunToEnd(garbage, 60s).status) == "exit 0");
+  auto run = RunOn(cluster, "n2", kCompute);
+  CHECK(Describe(run.status) == "exit 0");
+  CHECK(run.out == NativeOutput(kCompute));
+  CHECK(run.err.empty());
+  CHECK_THAT(cluster.log("n2"), Contains("refused"));
+}
+
+TEST_CASE("a command that is missing or cannot be executed", "[errors]") {
+  Cluster cluster;
+  for (const auto& more : {std::vector<std::string>{}, {"--on", "n2"}}) {
+    std::vector<std::string> words = {std::string(SSI_BIN_DIR) + "/ssirun"};
+    words.insert(words.end(), more.begin(), more.end());
+    words.emplace_back("no-such-command");
+    auto run = RunToEnd(cluster.Ours(words));
+    CHECK(Describe(run.status) == "exit 127");
+    CHECK_THAT(run.err, Contains("cannot execute no-such-command"));
+    words.back() = "/etc/passwd";
+    CHECK(Describe(RunToEnd(cluster.Ours(words)).status) == "exit 126");
+  }
+}
+
+// Every step of a move in which the other node dies or its connection breaks.
+// Before the commit the program goes on at home; after it, it ends with a
+// message that names the node, and status 125. In no case anything is left.
+void CheckFault(const std::string& point, const std::string& action) {
+  Environment fault("SSI_LOCAL_FAULT", point + "=" + action);
+  Cluster cluster;
+  // One that makes calls meanwhile, where the point is a call.
+  const auto& command = point == "guest.call" ? kComputeAndCall : kCompute;
+  std::string expected = NativeOutput(command);
+  Job job(cluster, {}, command,
+          [&] {
+            Spawn spawn;
+            spawn.out = cluster.folder() + "/out";
+            spawn.err = cluster.folder() + "/err";
+            return spawn;
+          }());
+  REQUIRE(job.CommandPid() > 0);
+  bool moved = job.MoveTo("n2");
+  if (moved) {
+    (void)job.MoveTo("n1");
+  }
+  auto of_it = DescendantsOf(job.front().pid());
+  auto bodies = cluster.Bodies("n2");
+  auto status = job.front().Wait(60s);
+  std::string out = ReadAllOf(cluster.folder() + "/out");
+  std::string err = ReadAllOf(cluster.folder() + "/err");
+  INFO(point << "=" << action << ": " << Describe(status) << "\n"
+             << err << job.last_refusal());
+  if (Describe(status) == "exit 0") {
+    CHECK(out == expected);
+  } else {
+    CHECK(Describe(status) == "exit 125");
+    CHECK_THAT(err, Contains("n2"));
+    CHECK(expected.starts_with(out));  // nothing of it wrong or twice
+  }
+  CHECK(NothingLeftOf(job.front().pid(), of_it));
+  CHECK(NothingLeftOf(job.front().pid(), bodies));
+  // Which of the two it must be: the commit is when GO has come.
+  bool before_commit =
+      point == "guest.asked" || point == "guest.accepting" ||
+      point == "guest.image" || point == "guest.contents" ||
+      point == "guest.rebuilt";
+  bool after_return = point == "guest.destroying";
+  if (before_commit || after_return) {
+    CHECK(Describe(status) == "exit 0");
+  } else {
+    CHECK(Describe(status) == "exit 125");
+  }
+}
+
+TEST_CASE("the other node is killed at each step", "[errors][faults]") {
+  auto points = fault::Points();
+  for (const auto& point : points) {
+    DYNAMIC_SECTION(std::string(point)) { CheckFault(std::string(point), "kill"); }
+  }
+}
+
+TEST_CASE("the connection breaks at each step", "[errors][faults]") {
+  for (const auto& point : fault::Points()) {
+    if (point != "guest.call") {  // nothing there can cut
+      DYNAMIC_SECTION(std::string(point)) {
+        CheckFault(std::string(point), "cut");
+      }
+    }
+  }
+}
+
+TEST_CASE("the node dies while the program computes there", "[errors]") {
+  Cluster cluster;
+  Spawn spawn;
+  spawn.err = cluster.folder() + "/err";
+  Job job(cluster, {"--on", "n2"}, kComputeLong, spawn);
+  REQUIRE(job.CommandPid() > 0);
+  REQUIRE(Eventually([&] { return Computes(cluster); }, 10s));
+  auto of_it = DescendantsOf(job.front().pid());
+  auto bodies = cluster.Bodies("n2");
+  SECTION("its daemon is killed") {
+    ::kill(cluster.daemon("n2"), SIGKILL);
+  }
+  SECTION("the guest supervisor is killed") {
+    for (pid_t child : ChildrenOf(cluster.daemon("n2"))) {
+      if (!ChildrenOf(child).empty()) {
+        ::kill(child, SIGKILL);
+      }
+    }
+  }
+  CHECK(Describe(job.front().Wait(20s)) == "exit 125");
+  CHECK_THAT(ReadAllOf(spawn.err), Contains("node n2") && Contains("lost"));
+  CHECK(NothingLeftOf(job.front().pid(), of_it));
+  CHECK(NothingLeftOf(job.front().pid(), bodies));
+}
+
+TEST_CASE("either half of ssirun is killed: nothing is left anywhere",
+          "[errors]") {
+  Cluster cluster;
+  std::vector<std::string> options;
+  SECTION("away") { options = {"--on", "n2"}; }
+  SECTION("at home, with children") {}
+  std::vector<std::string> command =
+      options.empty()
+          ? std::vector<std::string>{"sh", "-c",
+                                     "sleep 1000 & (sleep 1000 & sleep 1000)"}
+          : kComputeLong;
+  for (bool front : {true, false}) {
+    Spawn spawn;
+    spawn.err = cluster.folder() + "/err";
+    Job job(cluster, options, command, spawn);
+    REQUIRE(job.CommandPid() > 0);
+    if (options.empty()) {
+      REQUIRE(Eventually(
+          [&] { return DescendantsOf(job.CommandPid()).size() >= 3; }, 10s));
+    } else {
+      REQUIRE(Eventually([&] { return Computes(cluster); }, 10s));
+    }
+    auto of_it = DescendantsOf(job.front().pid());
+    auto bodies = cluster.Bodies("n2");
+    pid_t supervisor = ChildrenOf(job.front().pid()).at(0);
+    ::kill(front ? job.front().pid() : supervisor, SIGKILL);
+    auto status = job.front().Wait(10s);
+    CHECK(Describe(status) == (front ? "signal 9" : "exit 125"));
+    CHECK(NothingLeftOf(job.front().pid(), of_it));
+    CHECK(NothingLeftOf(job.front().pid(), bodies));
+  }
+}
+
+}  // namespace
+}  // namespace ssi::test

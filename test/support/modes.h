@@ -1,0 +1,51 @@
+// One program three times: natively, moved at its entry point, and hopping;
+// the same bytes each time, and proof that it was away.
+#ifndef SSI_TEST_SUPPORT_MODES_H_
+#define SSI_TEST_SUPPORT_MODES_H_
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "support/cluster.h"
+
+namespace ssi::test {
+
+struct Program {
+  std::string name{};
+  // A shell script that makes the input files; run once in each mode's folder
+  // (or in `inputs`, which all modes then read).
+  std::string setup{};
+  std::vector<std::string> command{};
+  std::string in{};  // file in the folder, for stdin
+  // Where its time goes: a program that computes must have nine tenths of its
+  // user time on the other node.
+  enum class Kind { kComputes, kWaits } kind = Kind::kComputes;
+  // Of a program's output, lines that say how long something took: left out of
+  // the comparison (an extended regular expression).
+  std::string without_lines{};
+};
+
+struct Timing {
+  std::chrono::milliseconds hop_every{400};
+  std::chrono::milliseconds limit{120000};
+  int least_hops = 5;
+};
+
+// Runs `program` in all three modes and compares; Catch2 assertions inside.
+void CheckInAllModes(const Program& program, const Timing& timing = {});
+
+// The wait status, output and files of one run.
+struct RunResult {
+  std::string status;
+  std::string out;
+  std::string err;
+  std::vector<std::pair<std::string, std::string>> files;  // path, contents
+};
+RunResult ResultOf(const std::string& folder, const std::string& status,
+                   const std::string& without_lines);
+void CheckSame(const RunResult& native, const RunResult& moved);
+
+}  // namespace ssi::test
+
+#endif  // SSI_TEST_SUPPORT_MODES_H_
