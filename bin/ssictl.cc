@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "base/paths.h"
+#include "node/check.h"
 #include "node/control_client.h"
 #include "node/local_cluster.h"
 #include "node/printing.h"
@@ -137,6 +138,15 @@ void AddListings(CLI::App& app, int& status) {
                            ? ssi::AsJson(response.processes())
                            : ssi::ProcessesTable(response.processes(), *more));
     });
+  });
+  auto* check = app.add_subcommand(
+      "check", "Try what this machine must be able to do, and say what to do");
+  check->add_flag("--json", *json, "As JSON");
+  check->callback([json, &status] {
+    auto results = ssi::RunChecks();
+    (void)PrintText(*json ? ssi::AsJson(ssi::MakeCheckReport(results))
+                          : ssi::FormatChecks(results));
+    status = ssi::CheckExitStatus(results);
   });
   auto* why = app.add_subcommand(
       "why", "What happened to a process, and whether it can move");

@@ -255,6 +255,10 @@ void HomeMove::Finish(const migration::Finished& finished) {
   hop_.bytes = bytes_;
   process_.history.Add(hop_);
   outcome_ = finished;
+  using migration::SourceMachine;
+  if (source_ && source_->state() == SourceMachine::State::kRunning) {
+    source_.reset();  // it took no part
+  }
 }
 
 // ---- leaving ----------------------------------------------------------------
