@@ -43,6 +43,11 @@ class Executor {
   // Looks whether the agent has finished; called when the waiter alarms, and
   // when the stand-in was made to go on.
   void Poll();
+  // This job is in the agent.
+  [[nodiscard]] bool Runs(const AgentJob& job) const {
+    return current_ == &job;
+  }
+  [[nodiscard]] const AgentWindow& window() const { return window_; }
   // A job is in the agent.
   [[nodiscard]] bool Busy() const { return current_ != nullptr; }
   [[nodiscard]] bool Idle() const {
