@@ -461,6 +461,9 @@ void HomeMove::BeginRebuild() {
 }
 
 void HomeMove::StartHere() {
+  if (process_.home_signals && process_.home_signals->stop_later()) {
+    process_.stand_in->StopLater();
+  }
   process_.home_signals.reset();
   process_.calls.reset();
   process_.executor.reset();
