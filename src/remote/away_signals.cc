@@ -181,13 +181,25 @@ void AwaySignals::BeforeAnswer() {
   }
 }
 
+// As home foresees it for what it sent: told so, it does not unblock there for
+// a moment what the next handler blocks.
+std::uint64_t AwaySignals::MaskWhenDelivered() const {
+  SignalState after = state_;
+  for (const auto& [queue, infos] : sent_) {
+    if (after.HasHandler(queue.signal)) {
+      after.EnterHandler(queue.signal, after.mask());
+    }
+  }
+  return after.mask();
+}
+
 void AwaySignals::EnterHandler(int signal, std::uint64_t under) {
   KernelSigaction before =
       state_.actions()[static_cast<std::size_t>(signal - 1)];
   state_.EnterHandler(signal, under);
   Told mask;
   mask.kind = Told::Kind::kMask;
-  mask.mask = state_.mask();
+  mask.mask = MaskWhenDelivered();
   hooks_.tell(mask);
   const KernelSigaction& after =
       state_.actions()[static_cast<std::size_t>(signal - 1)];

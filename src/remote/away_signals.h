@@ -75,6 +75,7 @@ class AwaySignals {
   void SendCarrier(const Queue& queue);
   void Unload(int signal);
   void EnterHandler(int signal, std::uint64_t under);
+  [[nodiscard]] std::uint64_t MaskWhenDelivered() const;
   void FinishTemporaryStep();
   [[nodiscard]] std::optional<std::uint64_t> MaskNow() const;
 

@@ -287,6 +287,9 @@ int main(int argc, char** argv) {
     handled[signal] = true;
   }
   for (step = 1; step <= steps; ++step) {
+    if (step % 20 == 0) {  // time for a move
+      usleep(4000);
+    }
     Step();
   }
   Say("end");
