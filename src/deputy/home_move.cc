@@ -50,7 +50,8 @@ HomeMove::HomeMove(HomePlaces& places, HomeProcess& process, Plan plan,
       plan_(std::move(plan)),
       hooks_(std::move(hooks)),
       id_(MoveId{RandomId()}),
-      home_(MoveOf(id_, plan_, places.node)) {
+      home_(MoveOf(id_, plan_, places.node)),
+      settle_timer_(places.loop) {
   if (plan_.direction == Direction::kDeparture) {
     source_.emplace(id_, HomeIs::kHere);
   } else {
@@ -59,6 +60,9 @@ HomeMove::HomeMove(HomePlaces& places, HomeProcess& process, Plan plan,
 }
 
 HomeMove::~HomeMove() {
+  if (process_.executor) {
+    process_.executor->WhenIdle(nullptr);
+  }
   if (process_.session) {
     process_.session->StopBulk();
   }
@@ -191,6 +195,9 @@ void HomeMove::Send(Role from, Role to, const migration::Message& message) {
   }
   if (!process_.session || !process_.session->Whole()) {
     return;  // what is sent to a lost link is swallowed
+  }
+  if (std::holds_alternative<migration::Freeze>(message)) {
+    froze_ = places_.clock.Monotonic();  // the other node does it a little later
   }
   wire::AskDetails details;
   if (std::holds_alternative<migration::Ask>(message)) {
@@ -401,11 +408,30 @@ void HomeMove::ReceiveImage() {
   auto image = std::make_shared<Result<CapturedProcess>>();
   process_.session->RunBulk(
       [image](proto::BulkStream& bulk) { *image = migration::ReadImage(bulk); },
-      [this, image] { OnImage(std::move(*image)); });
+      [this, image] {
+        image_ = std::move(*image);
+        OnImage();
+      });
 }
 
-void HomeMove::OnImage(Result<CapturedProcess> image) {
-  froze_ = places_.clock.Monotonic();
+void HomeMove::OnSettled() {
+  if (!process_.executor) {
+    return;
+  }
+  process_.executor->WhenIdle([this] {
+    // Not from inside the job that has just ended.
+    settle_timer_.Start(Nanos(0), [this] {
+      settled_ = true;
+      OnImage();
+    });
+  });
+}
+
+void HomeMove::OnImage() {
+  if (!image_ || (!settled_ && *image_)) {
+    return;
+  }
+  auto image = std::move(*std::exchange(image_, std::nullopt));
   Status status = image ? Status() : Status(std::unexpected(image.error()));
   if (status) {
     // What its body used there, exactly: the image knows what all used.
