@@ -19,7 +19,7 @@ namespace {
 // A folder of its own, gone at the end.
 class TempDir {
  public:
-  TempDir() : path_(test::TemporaryName("ssi-key")) {
+  TempDir() : path_(ssi::test::TemporaryName("ssi-key")) {
     REQUIRE(::mkdtemp(path_.data()) != nullptr);
   }
   TempDir(const TempDir&) = delete;

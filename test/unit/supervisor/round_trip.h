@@ -162,7 +162,7 @@ class EdgePage {
 class TempDir {
  public:
   explicit TempDir(const std::string& parent = "")
-      : pattern_(parent.empty() ? test::TemporaryName("ssi-sup")
+      : pattern_(parent.empty() ? ssi::test::TemporaryName("ssi-sup")
                                 : parent + "/ssi-sup-XXXXXX") {
     path = ::mkdtemp(pattern_.data());
   }
