@@ -185,6 +185,24 @@ void AddSteering(CLI::App& app, int& status) {
   home->callback([pid, &status] { status = Move(*pid, ""); });
 }
 
+// The first word that should be a subcommand and is none, of which CLI11 would
+// only say that a subcommand is required.
+const char* UnknownSubcommand(CLI::App& app, int argc, char** argv) {
+  CLI::App* at = &app;
+  for (int i = 1; i < argc && argv[i][0] != '-'; ++i) {
+    if (at->get_subcommands([](const CLI::App*) { return true; }).empty()) {
+      return nullptr;  // its arguments
+    }
+    auto named = at->get_subcommands(
+        [&](const CLI::App* sub) { return sub->check_name(argv[i]); });
+    if (named.empty()) {
+      return argv[i];
+    }
+    at = named[0];
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -201,6 +219,11 @@ int main(int argc, char** argv) {
   AddListings(app, status);
   AddSteering(app, status);
   AddLocal(app, status);
+  if (const char* word = UnknownSubcommand(app, argc, argv)) {
+    (void)std::fprintf(stderr, "ssictl: no subcommand %s (see ssictl --help)\n",
+                       word);
+    return ssi::kUsageStatus;
+  }
   auto ends =
       ssi::ParseCommandLine(app, [&app, argc, argv] { app.parse(argc, argv); });
   return ends.value_or(status);
