@@ -122,10 +122,10 @@ CpuTime Deputy::CpuAway() const {
 
 std::uint64_t Deputy::home_calls() const {
   std::uint64_t sum = 0;
-  for (const auto& [number, count] : calls_made_) {
+  for (const auto& [number, count] : process_.history.home_calls()) {
     sum += count;
   }
-  if (process_.calls) {
+  if (process_.calls && !ended_) {
     for (const auto& [number, count] : process_.calls->counts()) {
       sum += count;
     }

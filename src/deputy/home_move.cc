@@ -488,6 +488,9 @@ void HomeMove::BeginRebuild() {
 
 void HomeMove::StartHere() {
   process_.home_signals.reset();
+  if (process_.calls) {
+    process_.history.CountHomeCalls(process_.calls->counts());
+  }
   process_.calls.reset();
   process_.executor.reset();
   if (auto status = process_.stand_in->Resume(); !status) {

@@ -79,9 +79,8 @@ Job::Job(Loop& loop, JobOptions options, UniqueFd front)
       id_(fmt::format("{:016x}", RandomId())),
       front_(
           loop, std::move(front),
-          [this](std::span<const std::byte> data, std::vector<UniqueFd>) {
-            OnFrontMessage(data);
-          },
+          [this](std::span<const std::byte> data,
+                 const std::vector<UniqueFd>&) { OnFrontMessage(data); },
           [this] { OnFrontGone(); }) {}
 
 Job::~Job() {
@@ -185,7 +184,7 @@ std::optional<int> Job::Start(Launch launch) {
   places_ = std::make_unique<HomePlaces>(HomePlaces{
       loop_, clock_, *waiter_, *hashes_, BaselineOfThisProcess(),
       registered_.node().empty() ? "home" : registered_.node(),
-      [this](const wire::OpenSession& open, auto opened) {
+      [this](const wire::OpenSession& open, const auto& opened) {
         if (!link_) {
           opened(Fail(ErrorCode::kGone, "this node's ssid is gone"));
           return;
