@@ -130,9 +130,6 @@ Child GuestInMode::Start() {
   spawn.folder = folder_ + "/work";
   spawn.out = folder_ + "/out";
   spawn.err = folder_ + "/err";
-  if (mode_ == GuestMode::kNative) {
-    spawn.cpus = Cluster::HomeCpus();
-  }
   if (guest_.Is("lines")) {
     spawn.in = folder_ + "/in";
     if (::mkfifo(spawn.in.c_str(), 0600) != 0) {
