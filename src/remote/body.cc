@@ -161,6 +161,11 @@ Status Body::LearnFile(std::uint64_t address, std::uint32_t file) {
   return {};
 }
 
+std::optional<std::uint32_t> Body::FileOf(const Vma& vma) const {
+  auto file = files_.find({vma.device_major, vma.device_minor, vma.inode});
+  return file == files_.end() ? std::nullopt : std::optional(file->second);
+}
+
 Status Body::DropPrivileges(CallRunner& runner) {
   struct {
     std::uint32_t version = 0x20080522;  // _LINUX_CAPABILITY_VERSION_3
@@ -315,13 +320,13 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
     } else if (vma.kind == Vma::Kind::kVvar) {
       area.source = ImageArea::Source::kVvar;
     } else if (vma.kind == Vma::Kind::kFile) {
-      auto file = files_.find({vma.device_major, vma.device_minor, vma.inode});
-      if (file == files_.end()) {
+      auto file = FileOf(vma);
+      if (!file) {
         return Fail(ErrorCode::kProtocol, "unknown file mapped at {:#x}",
                     vma.start);
       }
       area.source = ImageArea::Source::kFile;
-      area.file = file->second;
+      area.file = *file;
       SSI_TRY(scanner.Scan(vma, pages));
     } else {
       SSI_TRY(scanner.Scan(vma, pages));
