@@ -134,8 +134,8 @@ Status StandIn::StopThread(std::chrono::nanoseconds limit) {
   }
 }
 
-Status StandIn::Plant() {
-  SSI_ASSIGN(vmas_, ReadVmas(tracee_.pid()));
+Status StandIn::Plant(std::vector<Vma> vmas) {
+  vmas_ = std::move(vmas);
   auto vdso = std::find_if(vmas_.begin(), vmas_.end(), [](const Vma& vma) {
     return vma.kind == Vma::Kind::kVdso;
   });
@@ -409,7 +409,7 @@ Status StandIn::MakeRoomForAgent(const std::vector<ImageArea>& areas) {
   if (clear) {
     return {};
   }
-  SSI_ASSIGN(auto mine, ReadVmas(tracee_.pid()));
+  SSI_ASSIGN(auto mine, ReadVmaRanges(tracee_.pid()));
   for (const auto& area : areas) {
     mine.push_back(area.vma);
   }
