@@ -81,7 +81,6 @@ class StandIn {
   Status Refill(const CapturedProcess& incoming, const MappedFiles& files);
   // Unmaps what Refill mapped.
   Status AbortRefill();
-  // Contents are there: final protections and states.
   // Contents are there: final protections and states. `current`: the signal
   // actions that the stand-in has now.
   Status FinishRefill(const SignalActions& current);
