@@ -276,7 +276,7 @@ void HomeMove::DescribeAsk(wire::AskDetails& details) {
   migration::DescribeVdso(details);
   details.set_possible_cpus(
       static_cast<std::uint32_t>(::sysconf(_SC_NPROCESSORS_CONF)));
-  if (auto vmas = ReadVmas(process_.pid)) {
+  if (auto vmas = ReadVmaRanges(process_.pid)) {
     std::map<std::uint32_t, bool> seen;
     for (const auto& vma : *vmas) {
       if (vma.kind != Vma::Kind::kFile) {
@@ -306,10 +306,11 @@ void HomeMove::FreezeHere() {
   }
   process_.stand_in.emplace(*std::move(frozen));
   auto vmas = ReadVmas(process_.pid);
-  auto why = vmas ? WhyAreasForbid(*vmas) : std::optional<std::string>();
+  auto why = vmas ? WhyAreasForbid(*vmas)
+                  : std::optional<std::string>(vmas.error().message);
   Status status =
       why ? Status(std::unexpected(Error{ErrorCode::kUnsupported, *why, 0}))
-          : process_.stand_in->Plant();
+          : process_.stand_in->Plant(*std::move(vmas));
   if (!status) {
     Feed(Role::kSource, migration::StepFailed{status.error().message});
     return;
