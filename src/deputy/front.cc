@@ -14,12 +14,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <sstream>
 #include <vector>
 
 #include "base/files.h"
 #include "base/loop.h"
 #include "base/unix_socket.h"
+#include "deputy/processes.h"
 
 namespace ssi {
 
@@ -43,16 +43,6 @@ sigset_t RelayedSet() {
   }
   sigaddset(&set, SIGCHLD);
   return set;
-}
-
-std::vector<pid_t> ChildrenOf(pid_t pid) {
-  std::vector<pid_t> children;
-  auto text = ReadFile(fmt::format("/proc/{0}/task/{0}/children", pid));
-  std::istringstream stream(text ? *text : "");
-  for (pid_t child = 0; stream >> child;) {
-    children.push_back(child);
-  }
-  return children;
 }
 
 }  // namespace

@@ -359,7 +359,7 @@ void Job::Reap(pid_t pid) {
 
 void Job::OnMainEnded(int wait_status) {
   main_status_ = wait_status;
-  WriteStats();
+  TellStats();
   if (lost_) {
     SendLog(fmt::format("ssirun: {}\n", *lost_));
     TellFront(FrontMessage::Kind::kFailed, kOwnFailure);
@@ -386,8 +386,8 @@ void Job::EndIfEmpty() {
   }
 }
 
-void Job::WriteStats() {
-  if (options_.stats_file.empty()) {
+void Job::TellStats() {
+  if (options_.stats_fd < 0) {
     return;
   }
   wire::JobStats stats;
@@ -406,8 +406,8 @@ void Job::WriteStats() {
   for (const auto& [pid, deputy] : deputies_) {
     DescribeForStats(*deputy, *stats.add_processes());
   }
-  if (auto written = WriteStatsFile(stats, options_.stats_file); !written) {
-    SendLog(fmt::format("ssirun: {}\n", written.error().message));
+  if (auto written = WriteStats(stats, options_.stats_fd); !written) {
+    SendLog(fmt::format("ssirun: --stats: {}\n", written.error().message));
   }
 }
 
@@ -420,6 +420,9 @@ int RunHomeSupervisor(const JobOptions& options, UniqueFd front,
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::prctl(PR_SET_NAME, "ssi-home");
   std::vector<int> keep = {front.get()};
+  if (options.stats_fd >= 0) {
+    keep.push_back(options.stats_fd);
+  }
   if (launch) {
     auto more = launch->descriptors();
     keep.insert(keep.end(), more.begin(), more.end());
