@@ -107,7 +107,7 @@ int main(int argc, char** argv) {
     int file = ::open(stats_file.c_str(),
                       O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     // Clear of 0 to 2, which the supervisor lets go; open until the end.
-    options.stats_fd = ::fcntl(file, F_DUPFD_CLOEXEC, 3);
+    options.stats_fd = file < 0 ? -1 : ::fcntl(file, F_DUPFD_CLOEXEC, 3);
     if (options.stats_fd < 0) {
       (void)std::fprintf(stderr, "ssirun: --stats: cannot write %s: %s\n",
                          stats_file.c_str(), std::strerror(errno));
