@@ -236,6 +236,7 @@ Result<Entry> StartNode(const NodePlan& plan, const LocalOptions& options) {
   auto line = ReadReady(ready.get());
   if (!line) {
     ::kill(-pid, SIGKILL);  // its session, so also what it has become by now
+    ::kill(pid, SIGKILL);   // if it has none yet
     ::waitpid(pid, nullptr, 0);
     auto text = ReadFile(log_path);
     return Fail(ErrorCode::kSystem, "node {}: {}; its log {} says: {}",
