@@ -70,6 +70,12 @@ Status Deputy::HandleFrame(const proto::FrameHeader& header,
   if (header.type == session::kMove) {
     return move_ ? move_->OnFrame(payload) : Status();
   }
+  if (header.type == session::kSettled) {
+    if (move_) {
+      move_->OnSettled();
+    }
+    return {};
+  }
   if (header.type == session::kSignalAnswer && process_.home_signals) {
     wire::SignalAnswer answer;
     SSI_TRY(proto::DecodeMessage(payload, answer));

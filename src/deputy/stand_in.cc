@@ -127,8 +127,8 @@ Status StandIn::StopThread(std::chrono::nanoseconds limit) {
   }
 }
 
-Status StandIn::Plant() {
-  SSI_ASSIGN(vmas_, ReadVmas(tracee_.pid()));
+Status StandIn::Plant(std::vector<Vma> vmas) {
+  vmas_ = std::move(vmas);
   auto vdso = std::find_if(vmas_.begin(), vmas_.end(), [](const Vma& vma) {
     return vma.kind == Vma::Kind::kVdso;
   });

@@ -33,7 +33,7 @@ Status StandIn::MakeRoomForAgent(const std::vector<ImageArea>& areas) {
   if (clear) {
     return {};
   }
-  SSI_ASSIGN(auto mine, ReadVmas(tracee_.pid()));
+  SSI_ASSIGN(auto mine, ReadVmaRanges(tracee_.pid()));
   for (const auto& area : areas) {
     mine.push_back(area.vma);
   }

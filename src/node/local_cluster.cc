@@ -31,7 +31,7 @@ namespace {
 // Far enough apart that a forgotten clock offset shows, and not the same for
 // any two nodes.
 constexpr std::chrono::seconds kClockStep{1000};
-constexpr int kStartLimitMs = 10000;
+constexpr int kStartLimitMs = 30000;
 
 std::string Folder() {
   return RuntimeDir() + "/local";

@@ -111,7 +111,7 @@ struct Away {
 };
 
 std::unique_ptr<Away> SendAway(StandIn& stand_in, MappedFiles& mapped) {
-  Must(stand_in.Plant());
+  Must(stand_in.Plant(Must(ReadVmas(stand_in.tracee().pid()))));
   auto captured = Must(stand_in.Capture(mapped));
   auto away = std::make_unique<Away>(Away{Must(Sandbox::Make()), {}, {}});
   Must(away->sandbox.SetClockOffsets(Must(OwnClockOffsets())));
@@ -155,7 +155,7 @@ void RoundTrip(const std::string& program) {
   MappedFiles mapped;
   auto stand_in = Must(
       StandIn::Freeze(HostPid{child.pid}, StandIn::Found::kUntraced, 200ms));
-  Must(stand_in.Plant());
+  Must(stand_in.Plant(Must(ReadVmas(stand_in.tracee().pid()))));
   auto captured = Must(stand_in.Capture(mapped));
   // Back without having gone: the abort path. Then for real.
   Must(stand_in.Resume());
