@@ -59,10 +59,12 @@ std::vector<pid_t> ChildrenOf(pid_t pid) {
 
 void LetGoOfFiles(std::vector<int> keep, Stderr standard_error) {
   int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  ::dup2(null, 0);
-  ::dup2(null, 1);
-  if (standard_error == Stderr::kLetGo) {
-    ::dup2(null, 2);
+  if (null >= 0) {
+    ::dup2(null, 0);
+    ::dup2(null, 1);
+    if (standard_error == Stderr::kLetGo) {
+      ::dup2(null, 2);
+    }
   }
   std::sort(keep.begin(), keep.end());
   unsigned from = 3;
@@ -200,7 +202,7 @@ void Front::ReapSupervisor() {
 // Stopped until the supervisor sends SIGCONT, which it does when CMD goes on,
 // or until a shell does.
 void Front::Stop() {
-  ::raise(SIGSTOP);
+  (void)::raise(SIGSTOP);
 }
 
 void Front::OnSignal(const signalfd_siginfo& info) {
@@ -229,11 +231,11 @@ void Front::DieBy(int signal) const {
   rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
   ::prctl(PR_SET_DUMPABLE, 0);
-  ::signal(signal, SIG_DFL);
+  (void)::signal(signal, SIG_DFL);
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, signal);
-  ::raise(signal);
+  (void)::raise(signal);
   ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
   constexpr int kBySignal = 128;
   ::_exit(kBySignal + signal);
