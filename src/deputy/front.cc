@@ -49,10 +49,12 @@ sigset_t RelayedSet() {
 
 void LetGoOfFiles(std::vector<int> keep, Stderr standard_error) {
   int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  ::dup2(null, 0);
-  ::dup2(null, 1);
-  if (standard_error == Stderr::kLetGo) {
-    ::dup2(null, 2);
+  if (null >= 0) {
+    ::dup2(null, 0);
+    ::dup2(null, 1);
+    if (standard_error == Stderr::kLetGo) {
+      ::dup2(null, 2);
+    }
   }
   std::sort(keep.begin(), keep.end());
   unsigned from = 3;
@@ -190,7 +192,7 @@ void Front::ReapSupervisor() {
 // Stopped until the supervisor sends SIGCONT, which it does when CMD goes on,
 // or until a shell does.
 void Front::Stop() {
-  ::raise(SIGSTOP);
+  (void)::raise(SIGSTOP);
 }
 
 void Front::OnSignal(const signalfd_siginfo& info) {
@@ -219,11 +221,11 @@ void Front::DieBy(int signal) const {
   rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
   ::prctl(PR_SET_DUMPABLE, 0);
-  ::signal(signal, SIG_DFL);
+  (void)::signal(signal, SIG_DFL);
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, signal);
-  ::raise(signal);
+  (void)::raise(signal);
   ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
   constexpr int kBySignal = 128;
   ::_exit(kBySignal + signal);

@@ -275,34 +275,32 @@ void Job::PollDeputies() {
     traced.push_back(main_);
   }
   for (pid_t pid : traced) {
-    for (;;) {
+    bool more = true;
+    while (more) {
       auto stop = Tracee(HostPid{pid}).WaitFor(Nanos(0));
-      if (!stop || !*stop) {
-        break;
-      }
-      if (launching_ && pid == main_) {
-        if ((*stop)->kind == Stop::Kind::kExec) {
-          launching_ = false;
-          DeputyOf(pid).PlaceAtEntry(options_.on);
-        } else if (!(*stop)->Dead()) {
-          (void)Tracee(HostPid{pid})
-              .Continue((*stop)->kind == Stop::Kind::kSignal ? (*stop)->value
-                                                             : 0);
-        } else {
-          break;  // reaped by PollChildren
-        }
-        continue;
-      }
-      DeputyOf(pid).OnStop(**stop);
-      if ((*stop)->Dead()) {
-        Reap(pid);
-        break;
-      }
-      if (!DeputyOf(pid).Traced()) {
-        break;
-      }
+      more = stop && *stop && OnStop(pid, **stop);
     }
   }
+}
+
+// False if no more stops of `pid` are to be looked for now.
+bool Job::OnStop(pid_t pid, const Stop& stop) {
+  if (launching_ && pid == main_) {
+    if (stop.kind == Stop::Kind::kExec) {
+      launching_ = false;
+      DeputyOf(pid).PlaceAtEntry(options_.on);
+    } else if (!stop.Dead()) {
+      (void)Tracee(HostPid{pid})
+          .Continue(stop.kind == Stop::Kind::kSignal ? stop.value : 0);
+    }
+    return !stop.Dead();  // PollChildren reaps it
+  }
+  DeputyOf(pid).OnStop(stop);
+  if (stop.Dead()) {
+    Reap(pid);
+    return false;
+  }
+  return DeputyOf(pid).Traced();
 }
 
 void Job::PollChildren() {

@@ -214,6 +214,7 @@ void AwaySignals::FinishTemporaryStep() {
 
 std::vector<siginfo_t> AwaySignals::Undelivered() const {
   std::vector<siginfo_t> left;
+  left.reserve(sent_.size());
   for (const auto& [signal, info] : sent_) {
     left.push_back(info);
   }
