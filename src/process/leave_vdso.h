@@ -13,7 +13,8 @@ namespace ssi {
 // step, before it is captured: in a time namespace that code has pointers to
 // the second page of [vvar], which outside of one is not there (SIGBUS).
 // Stops before a `syscall` of the vdso, which depends on nothing. Signals stay
-// pending meanwhile. The thread is stopped again afterwards, as before.
+// pending meanwhile. The thread is stopped again afterwards, as before. kRetry
+// where it takes too long.
 Status LeaveVdso(const Tracee& tracee, const std::vector<Vma>& vmas);
 
 }  // namespace ssi
