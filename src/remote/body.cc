@@ -19,6 +19,7 @@
 #include "process/agent_site.h"
 #include "process/call_runner.h"
 #include "process/capture.h"
+#include "process/leave_vdso.h"
 #include "process/page_reader.h"
 #include "process/page_scan.h"
 #include "remote/sandbox_protocol.h"
@@ -295,6 +296,7 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
   ProcessImage& image = captured.image;
   image = std::move(followed);
   SSI_ASSIGN(auto vmas, ReadVmas(pid()));
+  SSI_TRY(LeaveVdso(tracee_, vmas));
   SSI_ASSIGN(ThreadImage thread, CaptureThread(tracee_, image.pid));
   if (!image.threads.empty()) {
     thread.clear_child_tid = image.threads[0].clear_child_tid;
