@@ -168,7 +168,7 @@ bool Front::OnMessage() {
       ReapSupervisor();
       DieBy(message.value);
     case FrontMessage::Kind::kStopped:
-      Stop();
+      Stop(message.value);
       return true;
     case FrontMessage::Kind::kLog:
       (void)!::write(2, received->data.data() + sizeof message,
@@ -190,9 +190,21 @@ void Front::ReapSupervisor() {
 }
 
 // Stopped until the supervisor sends SIGCONT, which it does when CMD goes on,
-// or until a shell does.
-void Front::Stop() {
-  (void)::raise(SIGSTOP);
+// or until a shell does. By the same signal: shells say which it was.
+void Front::Stop(int signal) {
+  bool of_terminal =
+      signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+  // The kernel drops those in an orphaned process group.
+  if (of_terminal && ::getsid(::getppid()) == ::getsid(0)) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    (void)::raise(signal);
+    ::sigprocmask(SIG_UNBLOCK, &set, nullptr);  // stops here
+    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  } else {
+    (void)::raise(SIGSTOP);
+  }
 }
 
 void Front::OnSignal(const signalfd_siginfo& info) {

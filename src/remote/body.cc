@@ -49,6 +49,18 @@ Result<RemoteAddr> PlaceForAgent(const ProcessImage& image) {
   return RemoteAddr{*at};
 }
 
+// What a body ignores at first it has from the sandbox's init and from whoever
+// started this node's daemon: each of the program's own actions is set, also
+// the default ones.
+SignalActions UnknownActions() {
+  SignalActions actions;
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    bool settable = i + 1 != SIGKILL && i + 1 != SIGSTOP;
+    actions[i].handler = settable ? ~std::uint64_t{0} : kSigDefault;
+  }
+  return actions;
+}
+
 // The offset of the first `syscall` in the agent's code.
 std::uint64_t SyscallOffset() {
   auto code = AgentCode();
@@ -246,7 +258,7 @@ Status Body::Finish(Sandbox& sandbox, std::span<const sock_filter> filter) {
   {
     AgentRunner runner(tracee_, window_[0]);
     SSI_TRY(FinishAreas(runner, incoming_.image, incoming_.contents));
-    SSI_TRY(RestoreStates(runner, incoming_.image, SignalActions{}));
+    SSI_TRY(RestoreStates(runner, incoming_.image, UnknownActions()));
   }
   SSI_TRY(InstallFilter(sandbox, filter));
   return LeaveAgent();
