@@ -153,7 +153,9 @@ Status StandIn::Plant() {
     registers.SetInterrupted(registers.call_number(), kRestartNoHand);
   }
   SSI_ASSIGN(auto injector, Injector::Begin(tracee_, instruction));
+  LiftLimits();
   auto window = PlantAgent(tracee_, injector, vmas_);
+  RestoreLimits();
   if (!window) {
     SSI_TRY(injector.End());
     return std::unexpected(window.error());
@@ -263,6 +265,7 @@ std::vector<MemoryRun> StandIn::RangesToKeep() const {
   for (const auto& area : kept_) {
     keep.push_back({area.vma.start, area.vma.size()});
   }
+  keep.insert(keep.end(), sealed_.begin(), sealed_.end());
   std::sort(keep.begin(), keep.end(),
             [](const MemoryRun& a, const MemoryRun& b) {
               return a.address < b.address;
@@ -270,7 +273,71 @@ std::vector<MemoryRun> StandIn::RangesToKeep() const {
   return keep;
 }
 
+// What is sealed stays mapped as it is, wherever the process computes. Its
+// pages come back with the image; those that do not are empty then, so they
+// are emptied now. That is refused for what is not writable, which cannot
+// change away either.
+Status StandIn::EmptySealed() {
+  AgentRunner runner(tracee_, *window_);
+  CallBatch batch(runner);
+  sealed_.clear();
+  for (const auto& vma : vmas_) {
+    bool kept = std::any_of(kept_.begin(), kept_.end(), [&](const auto& area) {
+      return area.vma.start == vma.start;
+    });
+    if (vma.Has(kVmaSealed) && !kept) {
+      sealed_.push_back({vma.start, vma.size()});
+      batch.Add("madvise of sealed memory", SYS_madvise,
+                {vma.start, vma.size(), MADV_DONTNEED}, EPERM);
+    }
+  }
+  return batch.Flush();
+}
+
+// In an image that comes home: what is here all the time.
+void StandIn::KeepSealed(std::vector<ImageArea>& areas) const {
+  for (auto& area : areas) {
+    std::uint64_t at = area.vma.start;
+    for (const auto& run : sealed_) {
+      if (run.address <= at && at < run.address + run.size) {
+        at = run.address + run.size;
+      }
+    }
+    if (area.vma.Has(kVmaSealed) && at >= area.vma.end) {
+      area.source = ImageArea::Source::kKept;
+    }
+  }
+}
+
+// Limits of the process's own must not keep the runtime from its work: they
+// count what only the runtime needs, and only for a moment.
+void StandIn::LiftLimits() {
+  for (int resource : {RLIMIT_AS, RLIMIT_DATA}) {
+    auto which = static_cast<__rlimit_resource>(resource);
+    rlimit limit{};
+    if (::prlimit(Raw(tracee_.pid()), which, nullptr, &limit) != 0) {
+      continue;
+    }
+    rlimit none{RLIM_INFINITY, RLIM_INFINITY};
+    rlimit hard{limit.rlim_max, limit.rlim_max};
+    if (::prlimit(Raw(tracee_.pid()), which, &none, nullptr) == 0 ||
+        ::prlimit(Raw(tracee_.pid()), which, &hard, nullptr) == 0) {
+      lifted_.push_back({resource, limit});
+    }
+  }
+}
+
+void StandIn::RestoreLimits() {
+  for (const auto& lifted : lifted_) {
+    ::prlimit(Raw(tracee_.pid()),
+              static_cast<__rlimit_resource>(lifted.resource), &lifted.limit,
+              nullptr);
+  }
+  lifted_.clear();
+}
+
 Status StandIn::Empty() {
+  SSI_TRY(EmptySealed());
   AgentRunner runner(tracee_, *window_);
   SSI_TRY(UnregisterUserMemory(runner, thread_));
   shown_bytes_.clear();
@@ -482,8 +549,10 @@ Status StandIn::MatchKept() {
 Status StandIn::Refill(const CapturedProcess& incoming,
                        const MappedFiles& files) {
   incoming_ = incoming;
+  LiftLimits();
   SSI_TRY(MakeRoomForAgent(incoming.image.areas));
   SSI_TRY(MatchKept());
+  KeepSealed(incoming_.image.areas);
   AgentRunner runner(tracee_, *window_);
   // Each file is opened through our own descriptor, whatever its name is now.
   CallBatch batch(runner);
@@ -522,6 +591,7 @@ Status StandIn::Refill(const CapturedProcess& incoming,
 }
 
 Status StandIn::AbortRefill() {
+  RestoreLimits();
   AgentRunner runner(tracee_, *window_);
   CallBatch batch(runner);
   for (const auto& area : incoming_.image.areas) {
@@ -546,6 +616,7 @@ Status StandIn::AbortRefill() {
 Status StandIn::FinishRefill(const SignalActions& current) {
   AgentRunner runner(tracee_, *window_);
   SSI_TRY(FinishAreas(runner, incoming_.image, incoming_.contents));
+  RestoreLimits();
   SSI_TRY(RestoreStates(runner, incoming_.image, current));
   SSI_TRY(RequeueUndelivered(runner));
   stop_pending_ |= runner.stop_pending();

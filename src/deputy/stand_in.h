@@ -1,6 +1,8 @@
 #ifndef SSI_DEPUTY_STAND_IN_H_
 #define SSI_DEPUTY_STAND_IN_H_
 
+#include <sys/resource.h>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -80,7 +82,6 @@ class StandIn {
   Status Refill(const CapturedProcess& incoming, const MappedFiles& files);
   // Unmaps what Refill mapped.
   Status AbortRefill();
-  // Contents are there: final protections and states.
   // Contents are there: final protections and states. `current`: the signal
   // actions that the stand-in has now.
   Status FinishRefill(const SignalActions& current);
@@ -94,6 +95,10 @@ class StandIn {
   Status RequeueUndelivered(CallRunner& runner);
   Status MakeRestartBlock(Injector& injector);
   std::vector<MemoryRun> RangesToKeep() const;
+  Status EmptySealed();
+  void KeepSealed(std::vector<ImageArea>& areas) const;
+  void LiftLimits();
+  void RestoreLimits();
 
   Tracee tracee_;
   ThreadImage thread_;
@@ -106,6 +111,12 @@ class StandIn {
   std::vector<MemoryRun> shown_;
   std::vector<std::byte> shown_bytes_;
   std::optional<MemoryRun> wait_memory_;
+  std::vector<MemoryRun> sealed_;  // that nothing can take out of its memory
+  struct Lifted {
+    int resource;
+    rlimit limit;
+  };
+  std::vector<Lifted> lifted_;
   CapturedProcess incoming_;
   bool planted_ = false;
   bool stop_pending_ = false;
