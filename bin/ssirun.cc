@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "command_line.h"
 #include "deputy/front.h"
 #include "deputy/job.h"
 
@@ -37,8 +38,7 @@ int Execute(const std::vector<std::string>& command) {
 int main(int argc, char** argv) {
   CLI::App app(
       "ssirun: run CMD on this node, its home. While it runs it can be moved "
-      "to "
-      "any node of the cluster and back (--on, ssictl migrate); it computes "
+      "to any node of the cluster and back (--on, ssictl migrate); it computes "
       "there, and everything else about it stays here: pid, terminal, files, "
       "signals, exit status.",
       "ssirun");
@@ -63,8 +63,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("ssirun ") + SSI_VERSION);
   app.footer(
       "Exit status: that of CMD; 128+N if signal N ended it (and ssirun ends "
-      "by "
-      "the same signal); 125 if ssirun itself fails or the node where CMD "
+      "by the same signal); 125 if ssirun itself fails or the node where CMD "
       "computed is lost; 126 if CMD cannot be executed; 127 if it is not "
       "found.");
   // Options of ssirun end at the first word that is not one: what follows is
@@ -88,11 +87,10 @@ int main(int argc, char** argv) {
   }
   std::vector<std::string> command = options.command;
   std::reverse(own.begin(), own.end());  // CLI11 takes them from the back
-  try {
-    app.parse(own);
-  } catch (const CLI::ParseError& error) {
-    int code = app.exit(error);
-    return code == 0 ? 0 : kOwnFailure;
+  auto ends = ssi::ParseCommandLine(
+      app, [&] { app.parse(own); }, kOwnFailure);
+  if (ends) {
+    return *ends;
   }
   options.command = command;
   if (home && !options.on.empty()) {

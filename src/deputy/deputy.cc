@@ -1,23 +1,13 @@
 #include "deputy/deputy.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
 
 #include <spdlog/spdlog.h>
 
-#include "base/files.h"
-#include "migration/image_wire.h"
 #include "migration/move_wire.h"
 #include "process/agent_site.h"
-#include "process/cpu_time.h"
 #include "proto/message.h"
 #include "proto/session_frames.h"
-#include "supervisor/call_table.h"
 
 namespace ssi {
 
@@ -25,22 +15,8 @@ namespace session = proto::session;
 
 namespace {
 
-using namespace std::chrono_literals;
-
-// A process that comes home again within this stays a while: each doubling
-// halves what bouncing costs.
-constexpr Nanos kBounce = 100ms;
-constexpr Nanos kFirstStay = 50ms;
-constexpr Nanos kLongestStay = 2s;
-
 // The reason of a move that `ssirun --on` wants.
 constexpr const char* kAtStart = "--on";
-
-std::string CallName(std::int64_t number) {
-  const auto* row = supervisor::FindCall(static_cast<int>(number));
-  return row == nullptr ? fmt::format("call {}", number)
-                        : std::string(row->name);
-}
 
 }  // namespace
 
@@ -395,201 +371,6 @@ void Deputy::GoBackLater() {
   });
 }
 
-// ---- frames of the remote ---------------------------------------------------
-
-void Deputy::Transmit(proto::FrameType type,
-                      const google::protobuf::MessageLite& message) {
-  auto bytes = proto::EncodeMessage(message);
-  if (bytes && process_.session && process_.session->Whole()) {
-    process_.session->channel().Send(type, 0, 0, *bytes);
-  }
-}
-
-void Deputy::OnFrame(const proto::FrameHeader& header,
-                     std::span<const std::byte> payload) {
-  auto status = HandleFrame(header, payload);
-  if (!status) {
-    spdlog::error("process {}: node {}: {}", Raw(process_.pid),
-                  process_.session ? process_.session->node() : "?",
-                  status.error().message);
-    process_.session.reset();
-    OnSessionClosed(status.error());
-  }
-}
-
-Status Deputy::HandleFrame(const proto::FrameHeader& header,
-                           std::span<const std::byte> payload) {
-  if (header.type == session::kCall && process_.calls) {
-    return process_.calls->OnCall(header.id, payload);
-  }
-  if (header.type == session::kTold && process_.calls) {
-    return process_.calls->OnTold(
-        header.id, (header.flags & session::kAnswerWanted) != 0, payload);
-  }
-  if (header.type == session::kCancel && process_.home_signals) {
-    process_.home_signals->OnCancel(header.id);
-    return {};
-  }
-  if (header.type == session::kMove) {
-    return move_ ? move_->OnFrame(payload) : Status();
-  }
-  if (header.type == session::kSignalAnswer && process_.home_signals) {
-    wire::SignalAnswer answer;
-    SSI_TRY(proto::DecodeMessage(payload, answer));
-    process_.home_signals->OnAnswer(answer);
-    return {};
-  }
-  if (header.type == session::kExit) {
-    return OnExit(payload);
-  }
-  if (header.type == session::kComeHome) {
-    return OnComeHome(payload);
-  }
-  if (header.type == session::kMapFile && process_.Away()) {
-    return OnMapFile(payload);
-  }
-  if (header.type == session::kUsage) {
-    wire::Usage usage;
-    SSI_TRY(proto::DecodeMessage(payload, usage));
-    OnUsage(usage);
-  }
-  return {};  // kEnded, and what comes late
-}
-
-void Deputy::OnUsage(const wire::Usage& usage) {
-  if (process_.Away()) {
-    usage_ = usage;
-  }
-}
-
-// What the body used is the node's for good; its successor starts from zero.
-void Deputy::SettleUsage() {
-  if (process_.session) {
-    process_.history.AddCpu(
-        process_.session->node(),
-        {Nanos(usage_.cpu_user_ns()), Nanos(usage_.cpu_system_ns())});
-  }
-  usage_ = {};
-}
-
-CpuTime Deputy::CpuAway() const {
-  return process_.history.CpuAway() +
-         CpuTime{Nanos(usage_.cpu_user_ns()), Nanos(usage_.cpu_system_ns())};
-}
-
-std::uint64_t Deputy::home_calls() const {
-  std::uint64_t sum = 0;
-  for (const auto& [number, count] : calls_made_) {
-    sum += count;
-  }
-  if (process_.calls) {
-    for (const auto& [number, count] : process_.calls->counts()) {
-      sum += count;
-    }
-  }
-  return sum;
-}
-
-Status Deputy::OnComeHome(std::span<const std::byte> payload) {
-  wire::ComeHome come;
-  SSI_TRY(proto::DecodeMessage(payload, come));
-  if (!process_.Away() || move_) {
-    return {};
-  }
-  std::string reason = come.reason().substr(0, migration::kMostText);
-  if (come.number() < 0 || come.stay()) {
-    wanted_ = places_.node;
-    Note(fmt::format("comes home: {}", reason));
-    Return(reason);
-    return {};
-  }
-  process_.history.CountComeHome(static_cast<int>(come.number()));
-  std::string name = CallName(come.number());
-  spdlog::info("process {} ({}): comes home for {}: {}", Raw(process_.pid),
-               process_.command, name, reason);
-  Nanos stayed = places_.clock.Monotonic() - arrived_away_;
-  stay_home_ = stayed > kBounce
-                   ? Nanos(0)
-                   : std::clamp(stay_home_ * 2, kFirstStay, kLongestStay);
-  came_for_ = come.number();
-  Return(fmt::format("for {}", name));
-  return {};
-}
-
-// ---- files mapped away ------------------------------------------------------
-
-Status Deputy::OnMapFile(std::span<const std::byte> payload) {
-  wire::MapFileRequest request;
-  SSI_TRY(proto::DecodeMessage(payload, request));
-  wire::MapFileReply reply =
-      request.file() != 0 ? ReadFileBytes(request) : DescribeFile(request);
-  reply.set_id(request.id());
-  Transmit(session::kMapFileReply, reply);
-  return {};
-}
-
-wire::MapFileReply Deputy::DescribeFile(const wire::MapFileRequest& request) {
-  wire::MapFileReply reply;
-  auto pid_fd = PidFdOpen(Raw(process_.pid));
-  auto fd = pid_fd ? PidFdGetFd(pid_fd->get(), request.fd())
-                   : Result<UniqueFd>(std::unexpected(pid_fd.error()));
-  struct stat info {};
-  if (!fd || ::fstat(fd->get(), &info) != 0) {
-    reply.set_error(EBADF);
-    return reply;
-  }
-  // The kernel's own answers (mmap(2)): not readable, and not a file.
-  int flags = ::fcntl(fd->get(), F_GETFL);
-  if ((flags & O_PATH) != 0) {
-    reply.set_error(EBADF);
-    return reply;
-  }
-  if ((flags & O_ACCMODE) == O_WRONLY) {
-    reply.set_error(EACCES);
-    return reply;
-  }
-  if (!S_ISREG(info.st_mode)) {
-    reply.set_come_home("only home can map what is not a regular file");
-    return reply;
-  }
-  if (request.shared() && (flags & O_ACCMODE) != O_RDONLY) {
-    reply.set_come_home("shared mappings are not rebuilt away yet");
-    return reply;
-  }
-  std::array<char, 4096> path{};
-  std::string link = fmt::format("/proc/self/fd/{}", fd->get());
-  ssize_t n = ::readlink(link.c_str(), path.data(), path.size() - 1);
-  auto id = process_.files.Add(
-      *std::move(fd),
-      std::string(path.data(), n > 0 ? static_cast<std::size_t>(n) : 0),
-      request.shared());
-  if (!id) {
-    reply.set_error(ENOMEM);
-    return reply;
-  }
-  constexpr std::uint64_t kMostHashed = std::uint64_t{64} << 20;
-  process_.files.LearnHash(*id, places_.hashes, kMostHashed);
-  migration::FileToWire(*process_.files.Get(*id), *reply.mutable_file());
-  return reply;
-}
-
-wire::MapFileReply Deputy::ReadFileBytes(const wire::MapFileRequest& request) {
-  wire::MapFileReply reply;
-  constexpr std::uint32_t kMost = 1 << 20;
-  int fd = process_.files.fd(request.file());
-  std::string data(std::min(request.size(), kMost), '\0');
-  ssize_t n = fd < 0 ? -1
-                     : ::pread(fd, data.data(), data.size(),
-                               static_cast<off_t>(request.offset()));
-  if (n < 0) {
-    reply.set_error(EIO);
-    return reply;
-  }
-  data.resize(static_cast<std::size_t>(n));
-  reply.set_data(std::move(data));
-  return reply;
-}
-
 // ---- the end ----------------------------------------------------------------
 
 Status Deputy::OnExit(std::span<const std::byte> payload) {
@@ -691,7 +472,7 @@ void Deputy::OnEnded(const Stop& stop) {
   EndRemote();
   SettleUsage();
   if (process_.calls) {
-    calls_made_ = process_.calls->counts();
+    process_.history.CountHomeCalls(process_.calls->counts());
   }
   if (move_) {
     move_->OnProcessGone(stop.Describe());

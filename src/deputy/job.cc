@@ -6,19 +6,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <sstream>
 
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
-#include "base/files.h"
 #include "base/paths.h"
 #include "base/unix_socket.h"
+#include "deputy/processes.h"
 #include "deputy/stats.h"
-#include "process/stat_fields.h"
 
 namespace ssi {
 
@@ -32,30 +29,6 @@ std::string Joined(const std::vector<std::string>& words) {
     text += (text.empty() ? "" : " ") + word;
   }
   return text;
-}
-
-std::vector<pid_t> ChildrenOf(pid_t pid) {
-  std::vector<pid_t> children;
-  auto text = ReadFile(fmt::format("/proc/{0}/task/{0}/children", pid));
-  std::istringstream stream(text ? *text : "");
-  for (pid_t child = 0; stream >> child;) {
-    children.push_back(child);
-  }
-  return children;
-}
-
-std::string CommandOf(pid_t pid) {
-  auto text = ReadFile(fmt::format("/proc/{}/cmdline", pid));
-  if (!text || text->empty()) {
-    auto stat = StatFields::Read(HostPid{pid});
-    return stat ? std::string(stat->name()) : "?";
-  }
-  while (!text->empty() && text->back() == '\0') {
-    text->pop_back();
-  }
-  std::replace(text->begin(), text->end(), '\0', ' ');
-  constexpr std::size_t kMost = 200;
-  return text->substr(0, kMost);
 }
 
 void PinTo(pid_t pid, const wire::Registered& registered) {
@@ -106,9 +79,8 @@ Job::Job(Loop& loop, JobOptions options, UniqueFd front)
       id_(fmt::format("{:016x}", RandomId())),
       front_(
           loop, std::move(front),
-          [this](std::span<const std::byte> data, std::vector<UniqueFd>) {
-            OnFrontMessage(data);
-          },
+          [this](std::span<const std::byte> data,
+                 const std::vector<UniqueFd>&) { OnFrontMessage(data); },
           [this] { OnFrontGone(); }) {}
 
 Job::~Job() {
@@ -212,7 +184,7 @@ std::optional<int> Job::Start(Launch launch) {
   places_ = std::make_unique<HomePlaces>(HomePlaces{
       loop_, clock_, *waiter_, *hashes_, BaselineOfThisProcess(),
       registered_.node().empty() ? "home" : registered_.node(),
-      [this](const wire::OpenSession& open, auto opened) {
+      [this](const wire::OpenSession& open, const auto& opened) {
         if (!link_) {
           opened(Fail(ErrorCode::kGone, "this node's ssid is gone"));
           return;
@@ -412,117 +384,6 @@ void Job::EndIfEmpty() {
     // After what was just said to the front.
     asio::post(loop_, [this] { loop_.stop(); });
   }
-}
-
-// ---- requests ---------------------------------------------------------------
-
-void Job::Respond(const wire::Request& request, wire::Response response) {
-  response.set_id(request.id());
-  if (link_) {
-    link_->Respond(response);
-  }
-}
-
-void Job::OnRequest(const wire::Request& request) {
-  switch (request.what_case()) {
-    case wire::Request::kMove:
-      OnMoveRequest(request);
-      return;
-    case wire::Request::kWhy:
-      OnWhyRequest(request);
-      return;
-    case wire::Request::kProcesses: {
-      wire::Response response;
-      auto& list = *response.mutable_processes();
-      for (pid_t pid : Members()) {
-        *list.add_processes() = StatusOf(pid);
-      }
-      Respond(request, std::move(response));
-      return;
-    }
-    default: {
-      wire::Response response;
-      response.set_error("a job does not know this request");
-      Respond(request, std::move(response));
-      return;
-    }
-  }
-}
-
-void Job::OnMoveRequest(const wire::Request& request) {
-  pid_t pid = request.move().pid();
-  auto members = Members();
-  wire::Response response;
-  if (std::find(members.begin(), members.end(), pid) == members.end()) {
-    response.set_error(fmt::format("process {} is not of this job", pid));
-    Respond(request, std::move(response));
-    return;
-  }
-  std::string node =
-      request.move().node().empty() ? places_->node : request.move().node();
-  DeputyOf(pid).Move(node, "ssictl",
-                     [this, request, node](const Deputy::MoveResult& result) {
-                       wire::Response answer;
-                       auto& move = *answer.mutable_move();
-                       move.set_outcome(result.outcome);
-                       move.set_reason(result.reason);
-                       move.set_node(node);
-                       move.set_milliseconds(result.milliseconds);
-                       Respond(request, std::move(answer));
-                     });
-}
-
-void Job::OnWhyRequest(const wire::Request& request) {
-  pid_t pid = request.why().pid();
-  wire::Response response;
-  auto& why = *response.mutable_why();
-  *why.mutable_process() = StatusOf(pid);
-  Deputy& deputy = DeputyOf(pid);
-  for (const auto& line : deputy.history().lines()) {
-    auto& entry = *why.add_history();
-    entry.set_time(std::chrono::duration<double>(line.at).count());
-    entry.set_text(line.text);
-  }
-  if (auto reason = deputy.WhyNotMovable()) {
-    why.set_cantmove(*reason);
-  }
-  Respond(request, std::move(response));
-}
-
-wire::ProcessStatus Job::StatusOf(pid_t pid) {
-  wire::ProcessStatus status;
-  status.set_pid(pid);
-  status.set_command(CommandOf(pid));
-  status.set_job(id_);
-  status.set_home(places_->node);
-  status.set_where(places_->node);
-  status.set_state("home");
-  auto stat = StatFields::Read(HostPid{pid});
-  if (stat) {
-    auto ticks = static_cast<double>(stat->Number(14).value_or(0) +
-                                     stat->Number(15).value_or(0));
-    status.set_cpu_home(ticks / static_cast<double>(::sysconf(_SC_CLK_TCK)));
-  }
-  auto found = deputies_.find(pid);
-  if (found != deputies_.end()) {
-    const Deputy& deputy = *found->second;
-    status.set_where(deputy.Where());
-    status.set_state(deputy.Moving() ? "moving"
-                     : deputy.Away() ? "away"
-                                     : "home");
-    status.set_hops(deputy.history().hops());
-    status.set_home_calls(deputy.home_calls());
-    for (const auto& [number, count] : deputy.history().came_home()) {
-      status.set_came_home(status.came_home() + count);
-    }
-    auto away = deputy.CpuAway();
-    status.set_cpu_away(
-        std::chrono::duration<double>(away.user + away.system).count());
-    if (!deputy.history().lines().empty()) {
-      status.set_last(deputy.history().lines().back().text);
-    }
-  }
-  return status;
 }
 
 void Job::WriteStats() {

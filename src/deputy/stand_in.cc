@@ -11,8 +11,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <map>
-#include <tuple>
 
 #include "process/agent_site.h"
 #include "process/call_runner.h"
@@ -80,10 +78,6 @@ MemoryRun WholePages(std::uint64_t start, std::uint64_t end) {
   return {PageDown(start), PageUp(end) - PageDown(start)};
 }
 
-bool Overlaps(const Vma& vma, std::uint64_t start, std::uint64_t end) {
-  return vma.start < end && start < vma.end;
-}
-
 }  // namespace
 
 Result<StandIn> StandIn::Freeze(HostPid pid, Found found,
@@ -134,8 +128,8 @@ Status StandIn::StopThread(std::chrono::nanoseconds limit) {
   }
 }
 
-Status StandIn::Plant() {
-  SSI_ASSIGN(vmas_, ReadVmas(tracee_.pid()));
+Status StandIn::Plant(std::vector<Vma> vmas) {
+  vmas_ = std::move(vmas);
   auto vdso = std::find_if(vmas_.begin(), vmas_.end(), [](const Vma& vma) {
     return vma.kind == Vma::Kind::kVdso;
   });
@@ -294,48 +288,6 @@ Status StandIn::EmptySealed() {
   return batch.Flush();
 }
 
-// In an image that comes home: what is here all the time.
-void StandIn::KeepSealed(std::vector<ImageArea>& areas) const {
-  for (auto& area : areas) {
-    std::uint64_t at = area.vma.start;
-    for (const auto& run : sealed_) {
-      if (run.address <= at && at < run.address + run.size) {
-        at = run.address + run.size;
-      }
-    }
-    if (area.vma.Has(kVmaSealed) && at >= area.vma.end) {
-      area.source = ImageArea::Source::kKept;
-    }
-  }
-}
-
-// Limits of the process's own must not keep the runtime from its work: they
-// count what only the runtime needs, and only for a moment.
-void StandIn::LiftLimits() {
-  for (int resource : {RLIMIT_AS, RLIMIT_DATA}) {
-    auto which = static_cast<__rlimit_resource>(resource);
-    rlimit limit{};
-    if (::prlimit(Raw(tracee_.pid()), which, nullptr, &limit) != 0) {
-      continue;
-    }
-    rlimit none{RLIM_INFINITY, RLIM_INFINITY};
-    rlimit hard{limit.rlim_max, limit.rlim_max};
-    if (::prlimit(Raw(tracee_.pid()), which, &none, nullptr) == 0 ||
-        ::prlimit(Raw(tracee_.pid()), which, &hard, nullptr) == 0) {
-      lifted_.push_back({resource, limit});
-    }
-  }
-}
-
-void StandIn::RestoreLimits() {
-  for (const auto& lifted : lifted_) {
-    ::prlimit(Raw(tracee_.pid()),
-              static_cast<__rlimit_resource>(lifted.resource), &lifted.limit,
-              nullptr);
-  }
-  lifted_.clear();
-}
-
 Status StandIn::Empty() {
   SSI_TRY(EmptySealed());
   AgentRunner runner(tracee_, *window_);
@@ -464,166 +416,6 @@ Status StandIn::Detach() {
   if (stop_pending_) {
     ::kill(Raw(tracee_.pid()), SIGSTOP);
   }
-  return {};
-}
-
-Status StandIn::MakeRoomForAgent(const std::vector<ImageArea>& areas) {
-  std::uint64_t code = Raw(AgentCodeAt(window_->remote()));
-  bool clear =
-      std::none_of(areas.begin(), areas.end(), [&](const ImageArea& area) {
-        return Overlaps(area.vma, code, code + kAgentSiteSize);
-      });
-  if (clear) {
-    return {};
-  }
-  SSI_ASSIGN(auto mine, ReadVmas(tracee_.pid()));
-  for (const auto& area : areas) {
-    mine.push_back(area.vma);
-  }
-  std::sort(mine.begin(), mine.end(),
-            [](const Vma& a, const Vma& b) { return a.start < b.start; });
-  auto to = FindFree(mine, kAgentSiteSize, kSiteFrom, kSiteLimit);
-  if (!to) {
-    return Fail(ErrorCode::kUnsupported, "no room for the agent");
-  }
-  SSI_TRY(StopAgent(tracee_, stop_pending_));
-  SSI_ASSIGN(auto injector,
-             Injector::Begin(tracee_, RemoteAddr{syscall_instruction_}));
-  for (auto [from, size, offset] :
-       {std::tuple(code, kAgentCodeSize, std::uint64_t{0}),
-        std::tuple(code + kAgentCodeSize, std::uint64_t{kWindowSize},
-                   kAgentCodeSize)}) {
-    SSI_TRY(injector.MustCall(
-        "mremap of the agent", SYS_mremap,
-        {from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, *to + offset}));
-  }
-  (void)injector.KeepBlocked();
-  window_->set_remote(RemoteAddr{*to + kAgentCodeSize});
-  SSI_TRY(tracee_.SetRegisters(
-      injector.saved().ForJump(RemoteAddr{*to}, window_->remote())));
-  return tracee_.Continue();
-}
-
-// Mappings that stayed here: what the process unmapped away goes, what it
-// moved moves, the rest is where it was.
-Status StandIn::MatchKept() {
-  AgentRunner runner(tracee_, *window_);
-  CallBatch batch(runner);
-  std::vector<ImageArea> now;
-  for (const auto& kept : kept_) {
-    std::uint64_t at = kept.vma.start;  // up to here it is dealt with
-    for (auto& area : incoming_.image.areas) {
-      if (area.file != kept.file) {
-        continue;
-      }
-      std::uint64_t from = kept.vma.start + (area.vma.offset - kept.vma.offset);
-      if (area.vma.offset < kept.vma.offset || from < at ||
-          from + area.vma.size() > kept.vma.end) {
-        return Fail(ErrorCode::kUnsupported,
-                    "a mapping of {} came home in another form", kept.vma.name);
-      }
-      area.source = ImageArea::Source::kKept;
-      area.kept_at = from;
-      if (from > at) {
-        batch.Add("munmap", SYS_munmap, {at, from - at});
-      }
-      at = from + area.vma.size();
-      if (from != area.vma.start) {
-        batch.Add("mremap", SYS_mremap,
-                  {from, area.vma.size(), area.vma.size(),
-                   MREMAP_MAYMOVE | MREMAP_FIXED, area.vma.start});
-      }
-      ImageArea moved = area;
-      moved.vma.name = kept.vma.name;
-      now.push_back(moved);
-    }
-    if (at < kept.vma.end) {
-      batch.Add("munmap", SYS_munmap, {at, kept.vma.end - at});
-    }
-  }
-  SSI_TRY(batch.Flush());
-  kept_ = std::move(now);
-  return {};
-}
-
-Status StandIn::Refill(const CapturedProcess& incoming,
-                       const MappedFiles& files) {
-  incoming_ = incoming;
-  LiftLimits();
-  SSI_TRY(MakeRoomForAgent(incoming.image.areas));
-  SSI_TRY(MatchKept());
-  KeepSealed(incoming_.image.areas);
-  AgentRunner runner(tracee_, *window_);
-  // Each file is opened through our own descriptor, whatever its name is now.
-  CallBatch batch(runner);
-  std::map<std::uint32_t, FileToMap> numbers;
-  auto number_of = [&](std::uint32_t id) -> Result<FileToMap> {
-    if (auto known = numbers.find(id); known != numbers.end()) {
-      return known->second;
-    }
-    if (files.fd(id) < 0) {
-      return Fail(ErrorCode::kProtocol, "mapped file {} is not known", id);
-    }
-    std::string path = fmt::format("/proc/{}/fd/{}", ::getpid(), files.fd(id));
-    SSI_TRY(
-        runner.Put(0, std::as_bytes(std::span(path.c_str(), path.size() + 1))));
-    std::array<AgentCall, 1> open = {
-        AgentCall{SYS_openat,
-                  {static_cast<std::uint64_t>(AT_FDCWD), Raw(runner.space()),
-                   O_RDONLY | O_CLOEXEC},
-                  0}};
-    SSI_TRY(runner.Run(open));
-    if (open[0].result < 0) {
-      return FailErrno(static_cast<int>(-open[0].result), "open {} again",
-                       files.Get(id)->path);
-    }
-    return numbers[id] = FileToMap{static_cast<int>(open[0].result),
-                                   files.Get(id)->shared};
-  };
-  auto mapped =
-      MapAreas(runner, incoming_.image, incoming_.contents, number_of);
-  for (const auto& [id, file] : numbers) {
-    batch.Add("close", SYS_close, {static_cast<std::uint64_t>(file.number)});
-  }
-  SSI_TRY(batch.Flush());
-  stop_pending_ |= runner.stop_pending();
-  return mapped;
-}
-
-Status StandIn::AbortRefill() {
-  RestoreLimits();
-  AgentRunner runner(tracee_, *window_);
-  CallBatch batch(runner);
-  for (const auto& area : incoming_.image.areas) {
-    if (area.source == ImageArea::Source::kAnonymous ||
-        area.source == ImageArea::Source::kFile) {
-      batch.Add("munmap", SYS_munmap, {area.vma.start, area.vma.size()});
-    }
-  }
-  for (const auto& run : shown_) {
-    batch.Add("mmap", SYS_mmap,
-              {run.address, run.size, PROT_READ | PROT_WRITE,
-               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~std::uint64_t{0}, 0});
-  }
-  SSI_TRY(batch.Flush());
-  for (const auto& run : shown_) {
-    SSI_TRY(WriteMemory(tracee_.pid(), RemoteAddr{run.address}, shown_bytes_));
-  }
-  incoming_ = {};
-  return {};
-}
-
-Status StandIn::FinishRefill(const SignalActions& current) {
-  AgentRunner runner(tracee_, *window_);
-  SSI_TRY(FinishAreas(runner, incoming_.image, incoming_.contents));
-  RestoreLimits();
-  SSI_TRY(RestoreStates(runner, incoming_.image, current));
-  SSI_TRY(RequeueUndelivered(runner));
-  stop_pending_ |= runner.stop_pending();
-  thread_ = incoming_.image.threads[0];
-  vmas_.clear();
-  kept_.clear();
-  incoming_ = {};
   return {};
 }
 

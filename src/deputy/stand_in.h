@@ -55,8 +55,9 @@ class StandIn {
   [[nodiscard]] std::optional<PendingCall> waiting_call() const;
   [[nodiscard]] const std::vector<Vma>& vmas() const { return vmas_; }
 
-  // Saves the thread's state and starts the agent.
-  Status Plant();
+  // Saves the thread's state and starts the agent. `vmas`: its areas, read
+  // after the freeze.
+  Status Plant(std::vector<Vma> vmas);
   // The image, and which pages go with it. Memory stays as it is.
   Result<CapturedProcess> Capture(MappedFiles& files);
   // Unmaps everything but the kernel's pages, agent, argv and environ, kept

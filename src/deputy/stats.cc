@@ -48,7 +48,7 @@ void DescribeForStats(const Deputy& deputy, wire::ProcessStats& stats) {
     to.set_user(Seconds(used.user));
     to.set_system(Seconds(used.system));
   }
-  for (const auto& [number, count] : deputy.call_counts()) {
+  for (const auto& [number, count] : deputy.history().home_calls()) {
     DescribeCall(number, count, *stats.add_home_calls());
   }
   for (const auto& [number, count] : deputy.history().came_home()) {

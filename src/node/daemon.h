@@ -13,6 +13,7 @@
 #include "node/guest_hosts.h"
 #include "node/options.h"
 #include "node/peers.h"
+#include "node/repeats.h"
 #include "proto/greeting.h"
 #include "proto/key.h"
 #include "proto/listen.h"
@@ -63,6 +64,7 @@ class Daemon {
   std::unique_ptr<GuestHosts> guests_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<ControlServer> control_;
+  Repeats repeats_;
   bool leaving_ = false;
 };
 

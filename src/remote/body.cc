@@ -123,7 +123,7 @@ Result<int> Body::TakeFile(CallRunner& runner, const UniqueFd& file_socket,
 Status Body::MapContents(const LocalFile& local_file,
                          const UniqueFd& file_socket) {
   AgentRunner runner(tracee_, window_[0]);
-  SSI_ASSIGN(auto now, ReadVmas(pid()));
+  SSI_ASSIGN(auto now, ReadVmaRanges(pid()));
   // Its own leftovers: the program of init, its stack.
   std::vector<MemoryRun> keep = {{Raw(own_page_), kAgentSiteSize}};
   SSI_TRY(UnmapRanges(runner, RangesToUnmap(now, keep)));
@@ -143,16 +143,22 @@ Status Body::MapContents(const LocalFile& local_file,
 }
 
 Status Body::LearnFiles() {
+  SSI_ASSIGN(auto now, ReadVmaRanges(pid()));
   for (const auto& area : incoming_.image.areas) {
     if (area.file != 0) {
-      SSI_TRY(LearnFile(area.vma.start, area.file));
+      SSI_TRY(LearnFileAt(now, area.vma.start, area.file));
     }
   }
   return {};
 }
 
 Status Body::LearnFile(std::uint64_t address, std::uint32_t file) {
-  SSI_ASSIGN(auto now, ReadVmas(pid()));
+  SSI_ASSIGN(auto now, ReadVmaRanges(pid()));
+  return LearnFileAt(now, address, file);
+}
+
+Status Body::LearnFileAt(const std::vector<Vma>& now, std::uint64_t address,
+                         std::uint32_t file) {
   const Vma* vma = FindVma(now, address);
   if (vma == nullptr || vma->inode == 0) {
     return Fail(ErrorCode::kProtocol, "no file is mapped at {:#x}", address);

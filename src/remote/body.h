@@ -88,6 +88,8 @@ class Body {
   Status DropPrivileges(CallRunner& runner);
   Status LeaveAgent();
   Status LearnFiles();
+  Status LearnFileAt(const std::vector<Vma>& now, std::uint64_t address,
+                     std::uint32_t file);
   Result<RemoteAddr> OwnSyscall() const;
 
   // What maps shows for a local file, to the id of the home file.

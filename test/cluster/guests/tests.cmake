@@ -1,4 +1,4 @@
-ssi_test(guests_test LABEL cluster TIMEOUT 200 SPLIT
+ssi_test(guests_test LABEL cluster TIMEOUT 200
   SOURCES cluster/guests/guests_test.cc cluster/guests/own_page_test.cc
           cluster/guests/supervisor_death_test.cc
           cluster/guests/all_modes.cc cluster/guests/guest_list.cc

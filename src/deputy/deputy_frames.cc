@@ -1,0 +1,162 @@
+// What the remote says to its deputy.
+#include <algorithm>
+
+#include <spdlog/spdlog.h>
+
+#include "deputy/deputy.h"
+#include "migration/move_wire.h"
+#include "process/cpu_time.h"
+#include "proto/message.h"
+#include "proto/session_frames.h"
+#include "supervisor/call_table.h"
+
+namespace ssi {
+
+namespace session = proto::session;
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// A process that comes home again within this stays a while: each doubling
+// halves what bouncing costs.
+constexpr Nanos kBounce = 100ms;
+constexpr Nanos kFirstStay = 50ms;
+constexpr Nanos kLongestStay = 2s;
+
+std::string CallName(std::int64_t number) {
+  const auto* row = supervisor::FindCall(static_cast<int>(number));
+  return row == nullptr ? fmt::format("call {}", number)
+                        : std::string(row->name);
+}
+
+}  // namespace
+
+// ---- frames of the remote ---------------------------------------------------
+
+void Deputy::Transmit(proto::FrameType type,
+                      const google::protobuf::MessageLite& message) {
+  auto bytes = proto::EncodeMessage(message);
+  if (bytes && process_.session && process_.session->Whole()) {
+    process_.session->channel().Send(type, 0, 0, *bytes);
+  }
+}
+
+void Deputy::OnFrame(const proto::FrameHeader& header,
+                     std::span<const std::byte> payload) {
+  auto status = HandleFrame(header, payload);
+  if (!status) {
+    spdlog::error("process {}: node {}: {}", Raw(process_.pid),
+                  process_.session ? process_.session->node() : "?",
+                  status.error().message);
+    process_.session.reset();
+    OnSessionClosed(status.error());
+  }
+}
+
+Status Deputy::HandleFrame(const proto::FrameHeader& header,
+                           std::span<const std::byte> payload) {
+  if (header.type == session::kCall && process_.calls) {
+    return process_.calls->OnCall(header.id, payload);
+  }
+  if (header.type == session::kTold && process_.calls) {
+    return process_.calls->OnTold(
+        header.id, (header.flags & session::kAnswerWanted) != 0, payload);
+  }
+  if (header.type == session::kCancel && process_.home_signals) {
+    process_.home_signals->OnCancel(header.id);
+    return {};
+  }
+  if (header.type == session::kMove) {
+    return move_ ? move_->OnFrame(payload) : Status();
+  }
+  if (header.type == session::kSettled) {
+    if (move_) {
+      move_->OnSettled();
+    }
+    return {};
+  }
+  if (header.type == session::kSignalAnswer && process_.home_signals) {
+    wire::SignalAnswer answer;
+    SSI_TRY(proto::DecodeMessage(payload, answer));
+    process_.home_signals->OnAnswer(answer);
+    return {};
+  }
+  if (header.type == session::kExit) {
+    return OnExit(payload);
+  }
+  if (header.type == session::kComeHome) {
+    return OnComeHome(payload);
+  }
+  if (header.type == session::kMapFile && process_.Away()) {
+    return OnMapFile(payload);
+  }
+  if (header.type == session::kUsage) {
+    wire::Usage usage;
+    SSI_TRY(proto::DecodeMessage(payload, usage));
+    OnUsage(usage);
+  }
+  return {};  // kEnded, and what comes late
+}
+
+void Deputy::OnUsage(const wire::Usage& usage) {
+  if (process_.Away()) {
+    usage_ = usage;
+  }
+}
+
+// What the body used is the node's for good; its successor starts from zero.
+void Deputy::SettleUsage() {
+  if (process_.session) {
+    process_.history.AddCpu(
+        process_.session->node(),
+        {Nanos(usage_.cpu_user_ns()), Nanos(usage_.cpu_system_ns())});
+  }
+  usage_ = {};
+}
+
+CpuTime Deputy::CpuAway() const {
+  return process_.history.CpuAway() +
+         CpuTime{Nanos(usage_.cpu_user_ns()), Nanos(usage_.cpu_system_ns())};
+}
+
+std::uint64_t Deputy::home_calls() const {
+  std::uint64_t sum = 0;
+  for (const auto& [number, count] : process_.history.home_calls()) {
+    sum += count;
+  }
+  if (process_.calls && !ended_) {
+    for (const auto& [number, count] : process_.calls->counts()) {
+      sum += count;
+    }
+  }
+  return sum;
+}
+
+Status Deputy::OnComeHome(std::span<const std::byte> payload) {
+  wire::ComeHome come;
+  SSI_TRY(proto::DecodeMessage(payload, come));
+  if (!process_.Away() || move_) {
+    return {};
+  }
+  std::string reason = come.reason().substr(0, migration::kMostText);
+  if (come.number() < 0 || come.stay()) {
+    wanted_ = places_.node;
+    Note(fmt::format("comes home: {}", reason));
+    Return(reason);
+    return {};
+  }
+  process_.history.CountComeHome(static_cast<int>(come.number()));
+  std::string name = CallName(come.number());
+  spdlog::info("process {} ({}): comes home for {}: {}", Raw(process_.pid),
+               process_.command, name, reason);
+  Nanos stayed = places_.clock.Monotonic() - arrived_away_;
+  stay_home_ = stayed > kBounce
+                   ? Nanos(0)
+                   : std::clamp(stay_home_ * 2, kFirstStay, kLongestStay);
+  came_for_ = come.number();
+  Return(fmt::format("for {}", name));
+  return {};
+}
+
+}  // namespace ssi

@@ -1,0 +1,229 @@
+// The steps of a move that the machines ask of this side.
+#include <spdlog/spdlog.h>
+
+#include "base/fault.h"
+#include "migration/image_wire.h"
+#include "migration/move_wire.h"
+#include "proto/session_frames.h"
+#include "remote/admission.h"
+#include "remote/remote.h"
+
+namespace ssi {
+
+// ---- arrival ----------------------------------------------------------------
+
+// True where a test has armed the point to break the connection; the session
+// ends then.
+bool Remote::CutAt(const char* point) {
+  if (fault::Hit(point) != fault::Action::kCut) {
+    return false;
+  }
+  asio::post(places_.loop, [this] {
+    if (!over_) {
+      channel_->Close();
+      OnClosed(Error{ErrorCode::kGone, "cut for a test", 0});
+    }
+  });
+  return true;
+}
+
+void Remote::CheckAsk(const migration::Ask& ask) {
+  if (CutAt("guest.asked")) {
+    return;
+  }
+  auto refused = ReasonToRefuse(ask, details_, places_.policy);
+  if (refused) {
+    Feed(migration::Rejected{*refused});
+    return;
+  }
+  // Looks at its own files now, while the process still runs at home.
+  for (const auto& file : details_.files()) {
+    (void)places_.files.Prepare(migration::FileFromWire(file), {});
+  }
+  if (!CutAt("guest.accepting")) {
+    Feed(migration::Admitted{"bulk"});
+  }
+}
+
+void Remote::ReceiveImage() {
+  if (!bulk_ready_) {
+    when_bulk_ready_ = [this] {
+      ReceiveImage();
+    };
+    return;
+  }
+  auto image = std::make_shared<Result<CapturedProcess>>();
+  RunBulk([this, image] { *image = migration::ReadImage(*bulk_); },
+          [this, image] { OnImage(std::move(*image)); });
+}
+
+Status Remote::PrepareFiles(const CapturedProcess& image,
+                            migration::Destination& destination) {
+  filling_.clear();
+  for (const auto& file : image.image.files) {
+    std::vector<MemoryRun> needed;
+    for (const auto& area : image.image.areas) {
+      if (area.file == file.id && area.vma.offset < file.size) {
+        needed.push_back(
+            {area.vma.offset,
+             std::min(area.vma.size(), file.size - area.vma.offset)});
+      }
+    }
+    SSI_ASSIGN(bool there, places_.files.Prepare(file, needed));
+    if (!there) {
+      destination.wanted.push_back(file.id);
+      filling_.emplace_back(file, needed);
+    }
+  }
+  return {};
+}
+
+void Remote::MakeGuest() {
+  Guest::Hooks hooks;
+  hooks.exited = [this](const wire::Exit& exit) {
+    SendUsage();
+    Transmit(proto::session::kExit, exit);
+    Feed(migration::ProcessDied{"it ended"});
+  };
+  hooks.come_home = [this](int number, std::string_view reason) {
+    wire::ComeHome come;
+    come.set_number(number);
+    come.set_reason(std::string(reason));
+    Transmit(proto::session::kComeHome, come);
+  };
+  hooks.frozen = [this] {
+    Feed(migration::Frozen{});
+  };
+  hooks.settled = [this] {
+    Feed(migration::HomeCallsSettled{});
+  };
+  guest_ = std::make_unique<Guest>(
+      Guest::Places{places_.loop, places_.clock, *channel_, places_.files},
+      std::move(hooks));
+}
+
+void Remote::OnImage(Result<CapturedProcess> image) {
+  if (over_ || !target_) {
+    return;
+  }
+  if (CutAt("guest.image")) {
+    return;
+  }
+  if (!image) {
+    Feed(migration::StepFailed{image.error().message});
+    return;
+  }
+  migration::Destination destination;
+  MakeGuest();
+  home_pid_ = Raw(image->image.pid);
+  auto status = PrepareFiles(*image, destination);
+  if (status) {
+    status = guest_->Build(*image, shift_);
+  }
+  if (!status) {
+    Feed(migration::StepFailed{status.error().message});
+    return;
+  }
+  if (CutAt("guest.contents")) {
+    return;
+  }
+  destination.process = guest_->pid();
+  std::map<std::uint32_t, int> descriptors;
+  for (const auto& [file, needed] : filling_) {
+    descriptors[file.id] = places_.files.Find(file)->get();
+  }
+  destination.write_file = [descriptors](std::uint32_t id, std::uint64_t offset,
+                                         std::span<const std::byte> data) {
+    return LocalFiles::WriteAt(descriptors.at(id), offset, data);
+  };
+  auto checksum = std::make_shared<Result<migration::Checksum>>();
+  RunBulk(
+      [this, checksum, contents = std::move(image->contents),
+       destination = std::move(destination)] {
+        *checksum = migration::ReadContents(*bulk_, contents, destination);
+      },
+      [this, checksum] { OnContents(std::move(*checksum)); });
+}
+
+void Remote::OnContents(Result<migration::Checksum> checksum) {
+  if (over_ || !target_) {
+    return;
+  }
+  if (!checksum) {
+    Feed(migration::StepFailed{checksum.error().message});
+    return;
+  }
+  for (const auto& [file, needed] : filling_) {
+    places_.files.Filled(file, needed);
+  }
+  filling_.clear();
+  checksum_ = *checksum;
+  Feed(migration::ImageArrived{});
+}
+
+void Remote::BeginRebuild() {
+  auto status = guest_->Finish();
+  if (status && CutAt("guest.rebuilt")) {
+    return;
+  }
+  if (status) {
+    status = places_.watchdog.Guard(guest_->init_pid_fd());
+  }
+  if (!status) {
+    Feed(migration::StepFailed{status.error().message});
+    return;
+  }
+  Feed(migration::Rebuilt{checksum_});
+}
+
+void Remote::StartHere() {
+  if (CutAt("guest.starting")) {
+    return;
+  }
+  if (auto status = guest_->Start(); !status) {
+    Feed(migration::StepFailed{status.error().message});
+    return;
+  }
+  spdlog::info("{}: process {} of {} runs here ({})", name_, home_pid_,
+               home_node_, command_);
+  if (!CutAt("guest.started")) {
+    Feed(migration::Started{});
+  }
+  SendUsage();
+}
+
+void Remote::Discard(const std::string& reason) {
+  spdlog::info("{}: arrival given up: {}", name_, reason);
+  DropGuest();
+}
+
+// ---- departure --------------------------------------------------------------
+
+void Remote::SendImage() {
+  if (CutAt("guest.sending")) {
+    return;
+  }
+  channel_->Send(proto::session::kSettled, 0, 0, std::span<const std::byte>());
+  auto captured = guest_->Capture();
+  if (!captured) {
+    Feed(migration::StepFailed{captured.error().message});
+    return;
+  }
+  auto result = std::make_shared<Result<migration::SendResult>>();
+  RunBulk(
+      [this, result, captured = *std::move(captured), pid = guest_->pid()] {
+        *result = migration::StreamImage(*bulk_, captured, pid, {});
+      },
+      [this, result] {
+        if (*result && CutAt("guest.held")) {
+          return;
+        }
+        if (*result) {
+          Feed(migration::ImageSent{(*result)->checksum});
+        } else {
+          Feed(migration::StepFailed{result->error().message});
+        }
+      });
+}
+
+}  // namespace ssi
