@@ -453,12 +453,15 @@ void HomeMove::OnImage() {
     refilled_ = true;
     status = process_.stand_in->Refill(*image, process_.files);
   }
-  if (!status) {
+  if (!image) {
     Feed(Role::kTarget, migration::StepFailed{status.error().message});
     return;
   }
+  // Where it cannot be taken its contents are read all the same: the stream
+  // must be able to carry it later.
   migration::Destination destination;
   destination.process = process_.pid;
+  destination.nowhere = !status;
   auto checksum = std::make_shared<Result<migration::Checksum>>();
   for (const auto& run : image->contents) {
     bytes_ += run.size;
@@ -468,9 +471,11 @@ void HomeMove::OnImage() {
        destination](proto::BulkStream& bulk) {
         *checksum = migration::ReadContents(bulk, contents, destination);
       },
-      [this, checksum] {
-        if (!*checksum) {
-          Feed(Role::kTarget, migration::StepFailed{checksum->error().message});
+      [this, checksum, status] {
+        if (!status || !*checksum) {
+          Feed(Role::kTarget,
+               migration::StepFailed{!status ? status.error().message
+                                             : checksum->error().message});
           return;
         }
         checksum_ = **checksum;

@@ -150,11 +150,11 @@ class Runs {
     if (guest.Is("stays") || guest.Is("comes")) {
       return;  // moves where it can, and says so where it cannot
     }
-    CHECK(outcome.failed_moves == std::vector<std::string>{});
+    CHECK(outcome.failed_moves == std::set<std::string>{});
     if (mode == GuestMode::kAway) {
       CHECK(outcome.counted_moves == 1);
     } else {
-      CHECK(outcome.refusals == std::vector<std::string>{});
+      CHECK(outcome.refusals == std::set<std::string>{});
       CHECK(outcome.moves >= kLeastHops);
       CHECK(outcome.counted_moves >= outcome.moves);
     }

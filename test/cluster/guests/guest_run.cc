@@ -55,7 +55,7 @@ void Count(const std::string& path, GuestOutcome& outcome) {
   auto parsed = google::protobuf::util::JsonStringToMessage(ReadAllOf(path),
                                                             &stats, options);
   if (!parsed.ok()) {
-    outcome.failed_moves.push_back("no stats: " + parsed.ToString());
+    outcome.failed_moves.insert("no stats: " + parsed.ToString());
     return;
   }
   for (const auto& process : stats.processes()) {
@@ -63,7 +63,7 @@ void Count(const std::string& path, GuestOutcome& outcome) {
       if (hop.moved()) {
         ++outcome.counted_moves;
       } else {
-        outcome.failed_moves.push_back(hop.from() + " -> " + hop.to() + ": " +
+        outcome.failed_moves.insert(hop.from() + " -> " + hop.to() + ": " +
                                        hop.reason());
       }
     }
@@ -193,7 +193,7 @@ void GuestInMode::Hop() {
     to_other_ = !to_other_;
   } else if (state != '-' && state != 'Z' &&
              moved.err.find("ended") == std::string::npos) {
-    outcome_.refusals.push_back(moved.err);
+    outcome_.refusals.insert(moved.err);
     to_other_ = !to_other_;
   }
   next_hop_ = Clock::now() + pace_.hop_every;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,9 +31,9 @@ struct GuestOutcome {
   RunResult result;
   bool witnessed = false;  // seen below n2's daemon in /proc
   int moves = 0;           // that ssictl answered with success
-  std::vector<std::string> refusals;
+  std::set<std::string> refusals;
   int counted_moves = 0;
-  std::vector<std::string> failed_moves;
+  std::set<std::string> failed_moves;
   std::map<std::string, std::uint64_t> came_home;
   std::map<std::string, std::uint64_t> home_calls;
 };
