@@ -309,6 +309,7 @@ void Guest::OnListener() {
   (void)fault::Hit("guest.call");
   thread_->OnNotified(**call);
   calls_->OnCall(**call);
+  signals_->OnCallTaken();
   CheckFrozen();
   if (forwarder_->Outstanding()) {
     places_.channel.PollFor(kPollForReply);
