@@ -440,6 +440,11 @@ void Deputy::OnStop(const Stop& stop) {
     return;
   }
   if (run_) {
+    if (stop.kind == Stop::Kind::kGroupStop) {
+      hooks_.stopped(stop.value);
+    } else if (stop.kind == Stop::Kind::kInterrupted) {
+      hooks_.continued();
+    }
     run_->OnStop(stop);
     return;
   }
@@ -458,6 +463,12 @@ void Deputy::OnStop(const Stop& stop) {
     // A freeze that was given up has taken effect at last.
     (void)tracee.Detach();
     traced_ = false;
+    return;
+  }
+  if (process_.stand_in && stop.kind == Stop::Kind::kSignal &&
+      stop.value == SIGSTOP) {
+    process_.stand_in->StopLater();
+    (void)tracee.Continue();
     return;
   }
   (void)tracee.Continue(stop.kind == Stop::Kind::kSignal ? stop.value : 0);

@@ -76,7 +76,8 @@ void HomeSignals::OnSignal(int signal) {
 // its queue, and the call is interrupted, to be made again when it is home.
 void HomeSignals::PutBack(int signal) {
   if (signal == SIGSTOP) {
-    GoOn(signal);
+    stop_later_ = true;  // the agent is needed until it is home
+    GoOn();
     return;
   }
   EndCall(false);
@@ -96,6 +97,9 @@ void HomeSignals::Release() {
   holding_ = Holding::kNo;
   when_held_ = nullptr;
   (void)tracee_.Interrupt();  // its stop puts the mask back
+  if (std::exchange(stop_later_, false)) {
+    ::kill(Raw(tracee_.pid()), SIGSTOP);
+  }
 }
 
 // A signal that would be ignored natively. Some calls have already become

@@ -53,6 +53,8 @@ class HomeSignals {
   void Hold(std::function<void()> then);
   void Release();
   [[nodiscard]] bool stopped() const { return stopped_; }
+  // A SIGSTOP came in the meantime, and is still to take effect.
+  [[nodiscard]] bool stop_later() const { return stop_later_; }
 
  private:
   void OnSignal(int signal);
@@ -84,6 +86,7 @@ class HomeSignals {
   std::optional<Offered> offered_;
   std::uint64_t next_offer_ = 1;
   bool stopped_ = false;  // in a group-stop
+  bool stop_later_ = false;
   std::optional<std::uint64_t> cancel_;
   enum class Holding : std::uint8_t { kNo, kWanted, kInForce };
   Holding holding_ = Holding::kNo;
