@@ -62,7 +62,7 @@ Action Hit(std::string_view point) {
     ::kill(::getpid(), SIGKILL);
   }
   if (armed.action == "stop") {
-    ::raise(SIGSTOP);
+    (void)::raise(SIGSTOP);
   }
   if (armed.action == "fail") {
     return Action::kFail;

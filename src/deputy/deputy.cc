@@ -474,7 +474,7 @@ void Deputy::OnEnded(const Stop& stop) {
   EndRemote();
   SettleUsage();
   if (process_.calls) {
-    calls_made_ = process_.calls->counts();
+    process_.history.CountHomeCalls(process_.calls->counts());
   }
   if (move_) {
     move_->OnProcessGone(stop.Describe());

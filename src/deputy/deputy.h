@@ -68,9 +68,6 @@ class Deputy {
   [[nodiscard]] const std::string& command() const { return process_.command; }
   [[nodiscard]] const History& history() const { return process_.history; }
   [[nodiscard]] std::uint64_t home_calls() const;
-  [[nodiscard]] const std::map<int, std::uint64_t>& call_counts() const {
-    return calls_made_;
-  }
   [[nodiscard]] CpuTime CpuAway() const;
 
  private:
@@ -131,7 +128,6 @@ class Deputy {
   Timer back_timer_;
 
   wire::Usage usage_;  // of its body now
-  std::map<int, std::uint64_t> calls_made_;
 };
 
 }  // namespace ssi

@@ -70,6 +70,12 @@ Status Deputy::HandleFrame(const proto::FrameHeader& header,
   if (header.type == session::kMove) {
     return move_ ? move_->OnFrame(payload) : Status();
   }
+  if (header.type == session::kSettled) {
+    if (move_) {
+      move_->OnSettled();
+    }
+    return {};
+  }
   if (header.type == session::kSignalAnswer && process_.home_signals) {
     wire::SignalAnswer answer;
     SSI_TRY(proto::DecodeMessage(payload, answer));
@@ -116,10 +122,10 @@ CpuTime Deputy::CpuAway() const {
 
 std::uint64_t Deputy::home_calls() const {
   std::uint64_t sum = 0;
-  for (const auto& [number, count] : calls_made_) {
+  for (const auto& [number, count] : process_.history.home_calls()) {
     sum += count;
   }
-  if (process_.calls) {
+  if (process_.calls && !ended_) {
     for (const auto& [number, count] : process_.calls->counts()) {
       sum += count;
     }

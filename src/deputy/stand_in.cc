@@ -1,6 +1,7 @@
 #include "deputy/stand_in.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -146,7 +147,9 @@ Status StandIn::Plant(std::vector<Vma> vmas) {
     registers.SetInterrupted(registers.call_number(), kRestartNoHand);
   }
   SSI_ASSIGN(auto injector, Injector::Begin(tracee_, instruction));
+  LiftLimits();
   auto window = PlantAgent(tracee_, injector, vmas_);
+  RestoreLimits();
   if (!window) {
     SSI_TRY(injector.End());
     return std::unexpected(window.error());
@@ -256,6 +259,7 @@ std::vector<MemoryRun> StandIn::RangesToKeep() const {
   for (const auto& area : kept_) {
     keep.push_back({area.vma.start, area.vma.size()});
   }
+  keep.insert(keep.end(), sealed_.begin(), sealed_.end());
   std::sort(keep.begin(), keep.end(),
             [](const MemoryRun& a, const MemoryRun& b) {
               return a.address < b.address;
@@ -263,7 +267,29 @@ std::vector<MemoryRun> StandIn::RangesToKeep() const {
   return keep;
 }
 
+// What is sealed stays mapped as it is, wherever the process computes. Its
+// pages come back with the image; those that do not are empty then, so they
+// are emptied now. That is refused for what is not writable, which cannot
+// change away either.
+Status StandIn::EmptySealed() {
+  AgentRunner runner(tracee_, *window_);
+  CallBatch batch(runner);
+  sealed_.clear();
+  for (const auto& vma : vmas_) {
+    bool kept = std::any_of(kept_.begin(), kept_.end(), [&](const auto& area) {
+      return area.vma.start == vma.start;
+    });
+    if (vma.Has(kVmaSealed) && !kept) {
+      sealed_.push_back({vma.start, vma.size()});
+      batch.Add("madvise of sealed memory", SYS_madvise,
+                {vma.start, vma.size(), MADV_DONTNEED}, EPERM);
+    }
+  }
+  return batch.Flush();
+}
+
 Status StandIn::Empty() {
+  SSI_TRY(EmptySealed());
   AgentRunner runner(tracee_, *window_);
   SSI_TRY(UnregisterUserMemory(runner, thread_));
   shown_bytes_.clear();

@@ -1,6 +1,8 @@
 #ifndef SSI_DEPUTY_STAND_IN_H_
 #define SSI_DEPUTY_STAND_IN_H_
 
+#include <sys/resource.h>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -94,6 +96,10 @@ class StandIn {
   Status RequeueUndelivered(CallRunner& runner);
   Status MakeRestartBlock(Injector& injector);
   std::vector<MemoryRun> RangesToKeep() const;
+  Status EmptySealed();
+  void KeepSealed(std::vector<ImageArea>& areas) const;
+  void LiftLimits();
+  void RestoreLimits();
 
   Tracee tracee_;
   ThreadImage thread_;
@@ -106,6 +112,12 @@ class StandIn {
   std::vector<MemoryRun> shown_;
   std::vector<std::byte> shown_bytes_;
   std::optional<MemoryRun> wait_memory_;
+  std::vector<MemoryRun> sealed_;  // that nothing can take out of its memory
+  struct Lifted {
+    int resource;
+    rlimit limit;
+  };
+  std::vector<Lifted> lifted_;
   CapturedProcess incoming_;
   bool planted_ = false;
   bool stop_pending_ = false;

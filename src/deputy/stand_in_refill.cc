@@ -24,6 +24,48 @@ bool Overlaps(const Vma& vma, std::uint64_t start, std::uint64_t end) {
 
 }  // namespace
 
+// In an image that comes home: what is here all the time.
+void StandIn::KeepSealed(std::vector<ImageArea>& areas) const {
+  for (auto& area : areas) {
+    std::uint64_t at = area.vma.start;
+    for (const auto& run : sealed_) {
+      if (run.address <= at && at < run.address + run.size) {
+        at = run.address + run.size;
+      }
+    }
+    if (area.vma.Has(kVmaSealed) && at >= area.vma.end) {
+      area.source = ImageArea::Source::kKept;
+    }
+  }
+}
+
+// Limits of the process's own must not keep the runtime from its work: they
+// count what only the runtime needs, and only for a moment.
+void StandIn::LiftLimits() {
+  for (int resource : {RLIMIT_AS, RLIMIT_DATA}) {
+    auto which = static_cast<__rlimit_resource>(resource);
+    rlimit limit{};
+    if (::prlimit(Raw(tracee_.pid()), which, nullptr, &limit) != 0) {
+      continue;
+    }
+    rlimit none{RLIM_INFINITY, RLIM_INFINITY};
+    rlimit hard{limit.rlim_max, limit.rlim_max};
+    if (::prlimit(Raw(tracee_.pid()), which, &none, nullptr) == 0 ||
+        ::prlimit(Raw(tracee_.pid()), which, &hard, nullptr) == 0) {
+      lifted_.push_back({resource, limit});
+    }
+  }
+}
+
+void StandIn::RestoreLimits() {
+  for (const auto& lifted : lifted_) {
+    ::prlimit(Raw(tracee_.pid()),
+              static_cast<__rlimit_resource>(lifted.resource), &lifted.limit,
+              nullptr);
+  }
+  lifted_.clear();
+}
+
 Status StandIn::MakeRoomForAgent(const std::vector<ImageArea>& areas) {
   std::uint64_t code = Raw(AgentCodeAt(window_->remote()));
   bool clear =
@@ -106,8 +148,10 @@ Status StandIn::MatchKept() {
 Status StandIn::Refill(const CapturedProcess& incoming,
                        const MappedFiles& files) {
   incoming_ = incoming;
+  LiftLimits();
   SSI_TRY(MakeRoomForAgent(incoming.image.areas));
   SSI_TRY(MatchKept());
+  KeepSealed(incoming_.image.areas);
   AgentRunner runner(tracee_, *window_);
   // Each file is opened through our own descriptor, whatever its name is now.
   CallBatch batch(runner);
@@ -146,6 +190,7 @@ Status StandIn::Refill(const CapturedProcess& incoming,
 }
 
 Status StandIn::AbortRefill() {
+  RestoreLimits();
   AgentRunner runner(tracee_, *window_);
   CallBatch batch(runner);
   for (const auto& area : incoming_.image.areas) {
@@ -170,6 +215,7 @@ Status StandIn::AbortRefill() {
 Status StandIn::FinishRefill(const SignalActions& current) {
   AgentRunner runner(tracee_, *window_);
   SSI_TRY(FinishAreas(runner, incoming_.image, incoming_.contents));
+  RestoreLimits();
   SSI_TRY(RestoreStates(runner, incoming_.image, current));
   SSI_TRY(RequeueUndelivered(runner));
   stop_pending_ |= runner.stop_pending();

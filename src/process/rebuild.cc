@@ -250,7 +250,8 @@ Status FinishAreas(CallRunner& runner, const ProcessImage& image,
   SSI_TRY(AllocateKeys(runner, image));
   CallBatch batch(runner);
   for (const auto& area : image.areas) {
-    bool kept = area.source == ImageArea::Source::kKept;
+    bool kept = area.source == ImageArea::Source::kKept &&
+                !area.vma.Has(kVmaSealed);  // that is as it will always be
     if (IsMapped(area) || kept) {
       // A kept one may have any protection by now: set whatever it should be.
       AddFinalProtection(
@@ -259,8 +260,9 @@ Status FinishAreas(CallRunner& runner, const ProcessImage& image,
     }
   }
   for (const auto& guard : image.guards) {
+    // EPERM: in sealed memory, where they are still.
     batch.Add("guard pages", SYS_madvise,
-              {guard.address, guard.size, kMadvGuardInstall});
+              {guard.address, guard.size, kMadvGuardInstall}, EPERM);
   }
   SSI_TRY(batch.Flush());
   SSI_TRY(RestoreLayout(runner, image.layout));
@@ -362,8 +364,7 @@ std::vector<MemoryRun> RangesToUnmap(const std::vector<Vma>& vmas,
 Status UnmapRanges(CallRunner& runner, const std::vector<MemoryRun>& ranges) {
   CallBatch batch(runner);
   for (const auto& range : ranges) {
-    batch.Add("munmap", SYS_munmap, {range.address, range.size},
-              EPERM);  // sealed: stays, and is found again when it comes home
+    batch.Add("munmap", SYS_munmap, {range.address, range.size});
   }
   return batch.Flush();
 }

@@ -49,6 +49,18 @@ Result<RemoteAddr> PlaceForAgent(const ProcessImage& image) {
   return RemoteAddr{*at};
 }
 
+// What a body ignores at first it has from the sandbox's init and from whoever
+// started this node's daemon: each of the program's own actions is set, also
+// the default ones.
+SignalActions UnknownActions() {
+  SignalActions actions;
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    bool settable = i + 1 != SIGKILL && i + 1 != SIGSTOP;
+    actions[i].handler = settable ? ~std::uint64_t{0} : kSigDefault;
+  }
+  return actions;
+}
+
 // The offset of the first `syscall` in the agent's code.
 std::uint64_t SyscallOffset() {
   auto code = AgentCode();
@@ -168,6 +180,11 @@ Status Body::LearnFileAt(const std::vector<Vma>& now, std::uint64_t address,
   return {};
 }
 
+std::optional<std::uint32_t> Body::FileOf(const Vma& vma) const {
+  auto file = files_.find({vma.device_major, vma.device_minor, vma.inode});
+  return file == files_.end() ? std::nullopt : std::optional(file->second);
+}
+
 Status Body::DropPrivileges(CallRunner& runner) {
   struct {
     std::uint32_t version = 0x20080522;  // _LINUX_CAPABILITY_VERSION_3
@@ -241,7 +258,7 @@ Status Body::Finish(Sandbox& sandbox, std::span<const sock_filter> filter) {
   {
     AgentRunner runner(tracee_, window_[0]);
     SSI_TRY(FinishAreas(runner, incoming_.image, incoming_.contents));
-    SSI_TRY(RestoreStates(runner, incoming_.image, SignalActions{}));
+    SSI_TRY(RestoreStates(runner, incoming_.image, UnknownActions()));
   }
   SSI_TRY(InstallFilter(sandbox, filter));
   return LeaveAgent();
@@ -323,13 +340,13 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
     } else if (vma.kind == Vma::Kind::kVvar) {
       area.source = ImageArea::Source::kVvar;
     } else if (vma.kind == Vma::Kind::kFile) {
-      auto file = files_.find({vma.device_major, vma.device_minor, vma.inode});
-      if (file == files_.end()) {
+      auto file = FileOf(vma);
+      if (!file) {
         return Fail(ErrorCode::kProtocol, "unknown file mapped at {:#x}",
                     vma.start);
       }
       area.source = ImageArea::Source::kFile;
-      area.file = file->second;
+      area.file = *file;
       SSI_TRY(scanner.Scan(vma, pages));
     } else {
       SSI_TRY(scanner.Scan(vma, pages));

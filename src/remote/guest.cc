@@ -127,6 +127,9 @@ void Guest::MakeParts() {
                        },
                        [this](const Notification& call) {
                          mapper_->Begin(call);
+                       },
+                       [this](const Notification& call) {
+                         mapper_->BeginRemap(call);
                        }});
   listener_watch_ = std::make_unique<ReadWatch>(
       places_.loop, body_->listener().get(), [this] { OnListener(); });

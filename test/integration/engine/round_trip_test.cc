@@ -54,7 +54,7 @@ Child Run(const std::string& program, const std::string& argument) {
     ::dup2(fds[1], 1);
     ::close(fds[0]);
     ::close(fds[1]);
-    std::string path = std::string(SSI_GUEST_DIR "/") + program;
+    std::string path = std::string(SSI_GUEST_DIR) + "/" + program;
     ::execl(path.c_str(), program.c_str(), argument.c_str(), nullptr);
     ::_exit(127);
   }
