@@ -8,6 +8,7 @@
 #include "process/agent_site.h"
 #include "proto/message.h"
 #include "proto/session_frames.h"
+#include "proto/tls.h"
 
 namespace ssi {
 
@@ -153,6 +154,7 @@ void Deputy::OpenSession(std::function<void(Status)> then) {
     process_.session =
         std::make_unique<Session>(places_.loop, node, *where, std::move(hooks));
   });
+  proto::PrepareTls();  // while the other node opens the session
 }
 
 void Deputy::BeginMove(HomeMove::Plan plan) {
