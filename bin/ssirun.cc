@@ -1,4 +1,5 @@
 // ssirun: runs a command whose processes can be moved to other nodes.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -43,13 +44,14 @@ int main(int argc, char** argv) {
       "signals, exit status.",
       "ssirun");
   ssi::JobOptions options;
+  std::string stats_file;
   bool home = false;
   app.add_option("--on", options.on,
                  "Move CMD to NODE at its entry point; calls that need home "
                  "are executed here")
       ->type_name("NODE");
   app.add_flag("--home", home, "Run CMD here and never move it");
-  app.add_option("--stats", options.stats_file,
+  app.add_option("--stats", stats_file,
                  "Write hops, CPU time on each node and calls to FILE (JSON) "
                  "when CMD ends")
       ->type_name("FILE");
@@ -99,6 +101,18 @@ int main(int argc, char** argv) {
   }
   if (home) {
     return Execute(options.command);
+  }
+  // Now, not when CMD has run for hours: the file may be impossible.
+  if (!stats_file.empty()) {
+    int file = ::open(stats_file.c_str(),
+                      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    // Clear of 0 to 2, which the supervisor lets go; open until the end.
+    options.stats_fd = file < 0 ? -1 : ::fcntl(file, F_DUPFD_CLOEXEC, 3);
+    if (options.stats_fd < 0) {
+      (void)std::fprintf(stderr, "ssirun: --stats: cannot write %s: %s\n",
+                         stats_file.c_str(), std::strerror(errno));
+      return kOwnFailure;
+    }
   }
   return ssi::Front::Run([&options](ssi::UniqueFd front, const sigset_t& mask) {
     return ssi::RunHomeSupervisor(options, std::move(front), mask);

@@ -72,6 +72,7 @@ Status CallServer::OnCall(std::uint64_t id,
     return Fail(ErrorCode::kProtocol, "a second call of the same thread");
   }
   call_.busy = true;
+  call_.ended = false;
   call_.id = id;
   call_.payload = payload;
   if (!executor_.Idle()) {
@@ -89,8 +90,12 @@ std::size_t CallServer::CallJob::Prepare(AgentWindow& window) {
   auto request = supervisor::DecodeRequest(payload);
   if (request && request->head.nr == SYS_restart_syscall) {
     restart = true;
-    window.calls()[0] = {SYS_restart_syscall, {}, 0};
-    return 1;
+    window.calls()[0] = {SYS_restart_syscall, {}, kRestartBlock};
+    return ended ? 0 : 1;
+  }
+  if (ended) {
+    refused = kRestartNoIntr;
+    return 0;
   }
   auto laid_out =
       request

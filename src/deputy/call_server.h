@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "deputy/executor.h"
+#include "process/kernel.h"
 #include "process/memory.h"
 #include "process/signal_state.h"
 #include "process/told.h"
@@ -55,6 +56,15 @@ class CallServer {
     return call_.busy && call_.id == id;
   }
   [[nodiscard]] bool Busy() const { return call_.busy; }
+  // The agent has been given the call; else it waits behind what was told.
+  [[nodiscard]] bool InAgent() const { return executor_.Runs(call_); }
+  // What an interrupted call answers that was not begun: it is made again,
+  // whatever handler runs before.
+  [[nodiscard]] std::int64_t ResultIfNotBegun() const {
+    return call_.restart ? kRestartBlock : kRestartNoIntr;
+  }
+  // The call that waits is not made, and answers so.
+  void EndWaiting() { call_.ended = true; }
   // The temporary signal mask with which the call waits, if it has one.
   [[nodiscard]] std::optional<std::uint64_t> TemporaryMask() const;
   // How many calls of each number were made.
@@ -74,6 +84,7 @@ class CallServer {
 
     CallServer& server;
     bool busy = false;
+    bool ended = false;  // before the agent was given it
     std::uint64_t id = 0;
     std::span<const std::byte> payload;
     std::vector<std::byte> copy;  // of it, where it has to wait

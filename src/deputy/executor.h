@@ -46,6 +46,11 @@ class Executor {
   void Poll();
   // Calls `then` once, as soon as no job is left; perhaps at once.
   void WhenIdle(std::function<void()> then);
+  // This job is in the agent.
+  [[nodiscard]] bool Runs(const AgentJob& job) const {
+    return current_ == &job;
+  }
+  [[nodiscard]] const AgentWindow& window() const { return window_; }
   // A job is in the agent.
   [[nodiscard]] bool Busy() const { return current_ != nullptr; }
   [[nodiscard]] bool Idle() const {

@@ -14,12 +14,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <sstream>
 #include <vector>
 
 #include "base/files.h"
 #include "base/loop.h"
 #include "base/unix_socket.h"
+#include "deputy/processes.h"
 
 namespace ssi {
 
@@ -45,24 +45,16 @@ sigset_t RelayedSet() {
   return set;
 }
 
-std::vector<pid_t> ChildrenOf(pid_t pid) {
-  std::vector<pid_t> children;
-  auto text = ReadFile(fmt::format("/proc/{0}/task/{0}/children", pid));
-  std::istringstream stream(text ? *text : "");
-  for (pid_t child = 0; stream >> child;) {
-    children.push_back(child);
-  }
-  return children;
-}
-
 }  // namespace
 
 void LetGoOfFiles(std::vector<int> keep, Stderr standard_error) {
   int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  ::dup2(null, 0);
-  ::dup2(null, 1);
-  if (standard_error == Stderr::kLetGo) {
-    ::dup2(null, 2);
+  if (null >= 0) {
+    ::dup2(null, 0);
+    ::dup2(null, 1);
+    if (standard_error == Stderr::kLetGo) {
+      ::dup2(null, 2);
+    }
   }
   std::sort(keep.begin(), keep.end());
   unsigned from = 3;
@@ -176,7 +168,7 @@ bool Front::OnMessage() {
       ReapSupervisor();
       DieBy(message.value);
     case FrontMessage::Kind::kStopped:
-      Stop();
+      Stop(message.value);
       return true;
     case FrontMessage::Kind::kLog:
       (void)!::write(2, received->data.data() + sizeof message,
@@ -198,9 +190,21 @@ void Front::ReapSupervisor() {
 }
 
 // Stopped until the supervisor sends SIGCONT, which it does when CMD goes on,
-// or until a shell does.
-void Front::Stop() {
-  ::raise(SIGSTOP);
+// or until a shell does. By the same signal: shells say which it was.
+void Front::Stop(int signal) {
+  bool of_terminal =
+      signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+  // The kernel drops those in an orphaned process group.
+  if (of_terminal && ::getsid(::getppid()) == ::getsid(0)) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    (void)::raise(signal);
+    ::sigprocmask(SIG_UNBLOCK, &set, nullptr);  // stops here
+    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  } else {
+    (void)::raise(SIGSTOP);
+  }
 }
 
 void Front::OnSignal(const signalfd_siginfo& info) {
@@ -229,11 +233,11 @@ void Front::DieBy(int signal) const {
   rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
   ::prctl(PR_SET_DUMPABLE, 0);
-  ::signal(signal, SIG_DFL);
+  (void)::signal(signal, SIG_DFL);
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, signal);
-  ::raise(signal);
+  (void)::raise(signal);
   ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
   constexpr int kBySignal = 128;
   ::_exit(kBySignal + signal);

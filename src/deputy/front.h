@@ -59,7 +59,7 @@ class Front {
   // False when the supervisor is gone.
   bool OnMessage();
   void OnSignal(const signalfd_siginfo& info);
-  void Stop();
+  static void Stop(int signal);
   void ReapSupervisor();
   [[noreturn]] void DieBy(int signal) const;
   int KillJob();

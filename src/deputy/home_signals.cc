@@ -23,7 +23,7 @@ std::optional<Registers> HomeSignals::InCall() const {
     return std::nullopt;
   }
   auto registers = tracee_.GetRegisters();
-  if (!registers || !registers->InCall() || registers->ip() != in_call_) {
+  if (!registers || !registers->InCall() || registers->ip() != agent_code_ + AgentInCallOffset()) {
     return std::nullopt;
   }
   return *registers;
@@ -79,7 +79,7 @@ void HomeSignals::PutBack(int signal) {
     GoOn(signal);
     return;
   }
-  (void)EndCall(false);
+  EndCall(false);
   (void)tracee_.SetSignalMask(kAllSignals);
   GoOn(signal);
 }
@@ -137,32 +137,47 @@ void HomeSignals::OnAnswer(const wire::SignalAnswer& answer) {
     }
     return;
   }
-  bool ended = EndCall(offered.temporary);
+  EndCall(offered.temporary);
   GoOn();
   if (holding_ == Holding::kWanted) {
     (void)tracee_.Interrupt();
   }
-  if (!ended && calls_.Busy()) {
-    // Between its hand-over and its entry, or a call that another signal has
-    // just finished: caught by an interrupt.
-    cancel_ = 0;
-    (void)tracee_.Interrupt();
-  }
 }
 
-bool HomeSignals::EndCall(bool as_eintr) {
+void HomeSignals::EndCall(bool as_eintr) {
+  cancel_.reset();
   auto registers = InCall();
   if (!registers) {
-    return false;
+    EndCallNotBegun();
+    return;
   }
   std::int64_t result = registers->result();
   if (!IsRestart(result)) {
-    return true;  // it has a result, EINTR included
+    return;  // it has a result, EINTR included
   }
   registers->FinishCall(as_eintr ? -EINTR : result);
   (void)tracee_.SetRegisters(*registers);
-  cancel_.reset();
-  return true;
+}
+
+// Never by letting it go on and interrupting it again: an interrupt that comes
+// before it has a CPU stops it where it was, for ever on a busy machine.
+void HomeSignals::EndCallNotBegun() {
+  if (!calls_.Busy()) {
+    return;
+  }
+  if (!calls_.InAgent()) {
+    calls_.EndWaiting();
+    return;
+  }
+  auto registers = tracee_.GetRegisters();
+  if (!registers) {
+    return;  // it is dying
+  }
+  auto skipped = executor_.window().SkipCall(*registers, agent_code_,
+                                             calls_.ResultIfNotBegun());
+  if (skipped) {
+    (void)tracee_.SetRegisters(*skipped);
+  }
 }
 
 void HomeSignals::OnCancel(std::uint64_t id) {
@@ -194,10 +209,8 @@ void HomeSignals::OnInterrupted() {
   } else if (holding_ == Holding::kNo) {
     (void)tracee_.SetSignalMask(state_.mask());
   }
-  if (cancel_ && calls_.Busy() && !EndCall(false)) {
-    GoOn();
-    (void)tracee_.Interrupt();  // it was not in the call yet
-    return;
+  if (cancel_ && calls_.Busy()) {
+    EndCall(false);
   }
   cancel_.reset();
   GoOn();

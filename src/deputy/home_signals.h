@@ -36,7 +36,7 @@ class HomeSignals {
   HomeSignals(Tracee tracee, RemoteAddr agent_code, Executor& executor,
               CallServer& calls, SignalState& state, Hooks hooks)
       : tracee_(tracee),
-        in_call_(agent_code + AgentInCallOffset()),
+        agent_code_(agent_code),
         executor_(executor),
         calls_(calls),
         state_(state),
@@ -61,13 +61,16 @@ class HomeSignals {
   void OnInterrupted();
   // In a stop: the registers, if the thread is in a call of the agent's job.
   [[nodiscard]] std::optional<Registers> InCall() const;
-  // Ends an interrupted call with what the kernel left in rax, or EINTR.
-  bool EndCall(bool as_eintr);
+  // In a stop: ends the call under way with what the kernel left in rax, or
+  // EINTR.
+  void EndCall(bool as_eintr);
+  // In a stop outside the call: takes care that it is not made.
+  void EndCallNotBegun();
   void GoOn(int signal = 0);
   void PutBack(int signal);
 
   Tracee tracee_;
-  RemoteAddr in_call_;
+  RemoteAddr agent_code_;
   Executor& executor_;
   CallServer& calls_;
   SignalState& state_;

@@ -195,10 +195,11 @@ void Daemon::OnPeerRequest(const wire::Request& request,
   respond(std::move(response));
 }
 
-void Daemon::OpenSession(const wire::OpenSession& open, Respond respond) {
+void Daemon::OpenSession(const wire::OpenSession& open,
+                         const Respond& respond) {
   wire::Request request;
   *request.mutable_open_session() = open;
-  std::string node = open.node();
+  const std::string& node = open.node();
   if (node == options_.name) {
     respond(ErrorResponse("a process cannot be sent to its own node"));
     return;

@@ -46,7 +46,7 @@ class Daemon {
   void OnRequest(const wire::Request& request, Respond respond);
   void OnPeerRequest(const wire::Request& request, const Respond& respond);
   wire::Registered OnRegister(const wire::RegisterJob& job);
-  void OpenSession(const wire::OpenSession& open, Respond respond);
+  void OpenSession(const wire::OpenSession& open, const Respond& respond);
   void ListNodes(const Respond& respond);
   void ListProcesses(Respond respond);
   void PassToJob(std::int32_t pid, const wire::Request& request,

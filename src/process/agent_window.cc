@@ -92,6 +92,25 @@ bool AgentWindow::WaitDone(std::chrono::nanoseconds limit) {
   return Done();
 }
 
+std::optional<Registers> AgentWindow::SkipCall(const Registers& registers,
+                                               RemoteAddr code,
+                                               std::int64_t result) const {
+  std::uint64_t in_call = Raw(code) + AgentInCallOffset();
+  user_regs_struct raw = registers.raw();
+  // r12d is the job that it has taken (agent_code.S).
+  bool taken = static_cast<std::uint32_t>(raw.r12) == job_;
+  if (Done() || (taken && raw.rip >= in_call)) {
+    return std::nullopt;
+  }
+  raw.r12 = job_;
+  raw.r13 = Raw(remote_) + sizeof(WindowHead);
+  raw.r14 = 1;
+  raw.rip = in_call;
+  Registers skipped(raw);
+  skipped.FinishCall(result);
+  return skipped;
+}
+
 bool AgentWindow::ArmWaiter() {
   head()->armed.store(static_cast<std::uint32_t>(Armed::kWaiter),
                       std::memory_order_seq_cst);

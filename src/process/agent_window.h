@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "base/ids.h"
@@ -99,6 +100,12 @@ class AgentWindow {
   // Lets the agent wake the sleeper in WaitForAlarm when the job ends. False
   // if it has ended already: then nobody will be woken.
   bool ArmWaiter();
+  // For a stopped thread in the agent whose posted job is one call: registers
+  // with which it takes `result` for that call without making it. Nothing
+  // where it has begun the call or is done with it. `code`: the agent's.
+  [[nodiscard]] std::optional<Registers> SkipCall(const Registers& registers,
+                                                  RemoteAddr code,
+                                                  std::int64_t result) const;
   // The futex word that the waiter thread sleeps on, and its value now.
   [[nodiscard]] std::atomic<std::uint32_t>& alarm_word() const {
     return head()->alarm;

@@ -48,9 +48,17 @@ std::optional<siginfo_t> InfoOf(const wire::SignalOffer& offer) {
 // (arch/x86/include/uapi/asm/sigcontext.h).
 constexpr std::uint64_t kFrameMask = 8 + 8 + 8 + 24 + 256;
 
+// The kernel's SIGRTMIN: from here on signals of one number queue up.
+constexpr int kFirstRealTime = 32;
+
 }  // namespace
 
 std::optional<std::uint64_t> AwaySignals::MaskNow() const {
+  if (temporary_) {
+    // Others that come in with the signal that a call let in, before or after
+    // the call's mask has been taken back at home.
+    return temporary_->mask & temporary_->old_mask;
+  }
   if (awaited_mask_) {
     return awaited_mask_;
   }
@@ -78,11 +86,8 @@ void AwaySignals::OnThreadStopped() {
 }
 
 void AwaySignals::JudgeWaiting() {
-  while (!waiting_.empty() && !temporary_) {
-    auto info = InfoOf(waiting_.front());
-    if (info && sent_.contains(info->si_signo)) {
-      return;  // when that one is delivered
-    }
+  while (!waiting_.empty() &&
+         !(temporary_ && temporary_->step == Temporary::Step::kWaitFrame)) {
     if (thread_.place() == GuestThread::Place::kRunning) {
       thread_.RequestStop();
       return;  // judged when it is stopped
@@ -99,7 +104,7 @@ void AwaySignals::Judge(const wire::SignalOffer& offer) {
   if (!info || !mask) {
     return;  // it is dying, or home talks nonsense
   }
-  if (offer.temporary()) {
+  if (offer.temporary() && !temporary_) {
     Temporary made;
     made.info = *info;
     made.mask = offer.temporary_mask();
@@ -114,7 +119,7 @@ void AwaySignals::Judge(const wire::SignalOffer& offer) {
   if ((*mask & SignalBit(info->si_signo)) != 0) {
     wire::SignalAnswer answer;
     answer.set_offer(offer.offer());
-    answer.set_mask(*mask);
+    answer.set_mask(temporary_ ? temporary_->old_mask : *mask);
     hooks_.answer(answer);
     return;
   }
@@ -134,7 +139,11 @@ void AwaySignals::Accept(const wire::SignalOffer& offer,
 }
 
 void AwaySignals::SendToThread(const siginfo_t& info) {
-  sent_[info.si_signo] = info;
+  auto& on_the_way = sent_[info.si_signo];
+  if (info.si_signo < kFirstRealTime && !on_the_way.empty()) {
+    return;  // one that pends already: as the kernel does
+  }
+  on_the_way.push_back(info);
   pid_t pid = Raw(thread_.tracee().pid());
   // To the thread: a carrier, whose siginfo is replaced at its delivery stop.
   ::syscall(SYS_tgkill, pid, pid, info.si_signo);
@@ -172,17 +181,17 @@ void AwaySignals::OnDeliveryStop(int signal) {
     JudgeWaiting();
     return;
   }
-  if (auto known = sent_.find(signal); known != sent_.end()) {
-    (void)thread_.tracee().SetSignalInfo(known->second);
-    sent_.erase(known);
+  if (auto known = sent_.find(signal);
+      known != sent_.end() && !known->second.empty()) {
+    (void)thread_.tracee().SetSignalInfo(known->second.front());
+    known->second.pop_front();
   }
   bool handled = state_.HasHandler(signal);
   auto under = thread_.tracee().GetSignalMask();
   if (handled && under) {
     EnterHandler(signal, *under);
   }
-  if (temporary_ && temporary_->step == Temporary::Step::kWaitDelivery &&
-      temporary_->info.si_signo == signal) {
+  if (temporary_ && temporary_->step == Temporary::Step::kWaitDelivery) {
     if (handled) {
       // One step: the kernel builds the frame and traps at the handler's first
       // instruction, where the mask that the frame restores can be set.
@@ -214,8 +223,8 @@ void AwaySignals::FinishTemporaryStep() {
 
 std::vector<siginfo_t> AwaySignals::Undelivered() const {
   std::vector<siginfo_t> left;
-  for (const auto& [signal, info] : sent_) {
-    left.push_back(info);
+  for (const auto& [signal, infos] : sent_) {
+    left.insert(left.end(), infos.begin(), infos.end());
   }
   return left;
 }

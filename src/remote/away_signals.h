@@ -26,8 +26,10 @@ namespace ssi {
 //
 // Owner:      the remote. Borrows the thread.
 // Threads:    the tracer's.
-// Invariants: of each signal number at most one is on its way here: standard
-//             signals would melt into one. Offers wait their turn.
+// Invariants: an offer is answered as soon as the mask can be read, for home's
+//             thread stands still until then, and with it the call that this
+//             thread may wait for. Of each standard signal at most one is on
+//             its way to the thread: a second one melts into it.
 class AwaySignals {
  public:
   struct Hooks {
@@ -79,7 +81,7 @@ class AwaySignals {
   SignalState& state_;
   Hooks hooks_;
   std::deque<wire::SignalOffer> waiting_;
-  std::map<int, siginfo_t> sent_;
+  std::map<int, std::deque<siginfo_t>> sent_;
   std::optional<std::uint64_t> awaited_mask_;
   std::optional<Temporary> temporary_;
 };

@@ -19,6 +19,7 @@
 #include "process/agent_site.h"
 #include "process/call_runner.h"
 #include "process/capture.h"
+#include "process/leave_vdso.h"
 #include "process/page_reader.h"
 #include "process/page_scan.h"
 #include "remote/sandbox_protocol.h"
@@ -46,6 +47,18 @@ Result<RemoteAddr> PlaceForAgent(const ProcessImage& image) {
     return Fail(ErrorCode::kUnsupported, "no room for our page");
   }
   return RemoteAddr{*at};
+}
+
+// What a body ignores at first it has from the sandbox's init and from whoever
+// started this node's daemon: each of the program's own actions is set, also
+// the default ones.
+SignalActions UnknownActions() {
+  SignalActions actions;
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    bool settable = i + 1 != SIGKILL && i + 1 != SIGSTOP;
+    actions[i].handler = settable ? ~std::uint64_t{0} : kSigDefault;
+  }
+  return actions;
 }
 
 // The offset of the first `syscall` in the agent's code.
@@ -245,7 +258,7 @@ Status Body::Finish(Sandbox& sandbox, std::span<const sock_filter> filter) {
   {
     AgentRunner runner(tracee_, window_[0]);
     SSI_TRY(FinishAreas(runner, incoming_.image, incoming_.contents));
-    SSI_TRY(RestoreStates(runner, incoming_.image, SignalActions{}));
+    SSI_TRY(RestoreStates(runner, incoming_.image, UnknownActions()));
   }
   SSI_TRY(InstallFilter(sandbox, filter));
   return LeaveAgent();
@@ -295,6 +308,7 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
   ProcessImage& image = captured.image;
   image = std::move(followed);
   SSI_ASSIGN(auto vmas, ReadVmas(pid()));
+  SSI_TRY(LeaveVdso(tracee_, vmas));
   SSI_ASSIGN(ThreadImage thread, CaptureThread(tracee_, image.pid));
   if (!image.threads.empty()) {
     thread.clear_child_tid = image.threads[0].clear_child_tid;
