@@ -54,6 +54,19 @@ bool AnswersEintrAtFreeze(std::uint64_t number) {
   return std::find(kCalls.begin(), kCalls.end(), number) != kCalls.end();
 }
 
+// A call that a freeze has ended, as no signal would have: it is made again.
+bool CutShort(const Registers& registers) {
+  if (!registers.InCall()) {
+    return false;
+  }
+  if (registers.call_number() == SYS_getrandom) {
+    auto wanted = static_cast<std::int64_t>(registers.args()[1]);
+    return registers.result() > 0 && registers.result() < wanted;
+  }
+  return registers.result() == -EINTR &&
+         AnswersEintrAtFreeze(registers.call_number());
+}
+
 // The memory that an interrupted call, which the stand-in will finish through
 // restart_syscall, points to: only these four have a restart block.
 std::optional<MemoryRun> MemoryOfRestart(const Registers& registers) {
@@ -142,8 +155,7 @@ Status StandIn::Plant(std::vector<Vma> vmas) {
   syscall_instruction_ = Raw(instruction);
   SSI_ASSIGN(thread_, CaptureThread(tracee_, HomePid{Raw(tracee_.pid())}));
   Registers& registers = thread_.registers;
-  if (registers.InCall() && registers.result() == -EINTR &&
-      AnswersEintrAtFreeze(registers.call_number())) {
+  if (CutShort(registers)) {
     registers.SetInterrupted(registers.call_number(), kRestartNoHand);
   }
   SSI_ASSIGN(auto injector, Injector::Begin(tracee_, instruction));
@@ -316,8 +328,7 @@ Status StandIn::Serve(std::uint64_t mask) {
 Status StandIn::StopServing() {
   SSI_TRY(StopAgent(tracee_, stop_pending_));
   SSI_ASSIGN(auto registers, tracee_.GetRegisters());
-  if (registers.InCall() && registers.result() == -EINTR &&
-      AnswersEintrAtFreeze(registers.call_number())) {
+  if (CutShort(registers)) {
     registers.SetInterrupted(registers.call_number(), kRestartNoHand);
     SSI_TRY(tracee_.SetRegisters(registers));
   }

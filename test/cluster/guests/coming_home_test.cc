@@ -10,8 +10,6 @@
 namespace ssi::test {
 namespace {
 
-using supervisor::ComesHome;
-
 struct OneCall {
   GuestRun guest;
   std::string name;
@@ -32,7 +30,7 @@ OneCall CallOf(int number, std::string name) {
 std::vector<OneCall> CallsThatComeHome() {
   std::vector<OneCall> calls;
   constexpr std::uint64_t kAll = ~std::uint64_t{0};
-  CallArgs arguments{kAll, kAll, kAll, kAll, kAll, kAll};
+  supervisor::CallArgs arguments{kAll, kAll, kAll, kAll, kAll, kAll};
   for (const auto& row : supervisor::AllCalls()) {
     auto decision = supervisor::Decide(row.nr, arguments, HomePid{0});
     if (decision.call_class == supervisor::CallClass::kComeHome ||
