@@ -233,6 +233,7 @@ Result<CapturedProcess> Guest::Capture() {
   }
   ProcessImage known = followed_;
   known.areas.clear();
+  known.actions = signal_state_.actions();  // as set here
   SSI_ASSIGN(auto registers, thread_->tracee().GetRegisters());
   known.threads[0].pending = calls_->PendingOf(registers);
   SSI_ASSIGN(CpuTime here, CpuTimeOf(pid()));
