@@ -136,17 +136,32 @@ std::uint64_t Deputy::home_calls() const {
 Status Deputy::OnComeHome(std::span<const std::byte> payload) {
   wire::ComeHome come;
   SSI_TRY(proto::DecodeMessage(payload, come));
-  if (!process_.Away() || move_) {
-    return {};
+  come_home_ = std::move(come);
+  come_counted_ = false;
+  AnswerComeHome();
+  return {};
+}
+
+// It asks once and waits at its call. So the request is kept until it is home:
+// over the end of the move that took it away, while it is stopped, and over a
+// return that did not succeed.
+void Deputy::AnswerComeHome() {
+  if (!come_home_ || !process_.Away() || move_ || returning_ || ended_ ||
+      process_.home_signals->stopped()) {
+    return;
   }
+  const wire::ComeHome& come = *come_home_;
   std::string reason = come.reason().substr(0, migration::kMostText);
   if (come.number() < 0 || come.stay()) {
     wanted_ = places_.node;
     Note(fmt::format("comes home: {}", reason));
     Return(reason);
-    return {};
+    return;
   }
-  process_.history.CountComeHome(static_cast<int>(come.number()));
+  if (!come_counted_) {
+    come_counted_ = true;
+    process_.history.CountComeHome(static_cast<int>(come.number()));
+  }
   std::string name = CallName(come.number());
   spdlog::info("process {} ({}): comes home for {}: {}", Raw(process_.pid),
                process_.command, name, reason);
@@ -156,7 +171,6 @@ Status Deputy::OnComeHome(std::span<const std::byte> payload) {
                    : std::clamp(stay_home_ * 2, kFirstStay, kLongestStay);
   came_for_ = come.number();
   Return(fmt::format("for {}", name));
-  return {};
 }
 
 }  // namespace ssi

@@ -71,6 +71,19 @@ bool AnswersEintrAtFreeze(std::uint64_t number) {
   return std::find(kCalls.begin(), kCalls.end(), number) != kCalls.end();
 }
 
+// A call that a freeze has ended, as no signal would have: it is made again.
+bool CutShort(const Registers& registers) {
+  if (!registers.InCall()) {
+    return false;
+  }
+  if (registers.call_number() == SYS_getrandom) {
+    auto wanted = static_cast<std::int64_t>(registers.args()[1]);
+    return registers.result() > 0 && registers.result() < wanted;
+  }
+  return registers.result() == -EINTR &&
+         AnswersEintrAtFreeze(registers.call_number());
+}
+
 // The memory that an interrupted call, which the stand-in will finish through
 // restart_syscall, points to: only these four have a restart block.
 std::optional<MemoryRun> MemoryOfRestart(const Registers& registers) {
@@ -159,8 +172,7 @@ Status StandIn::Plant(std::vector<Vma> vmas) {
   syscall_instruction_ = Raw(instruction);
   SSI_ASSIGN(thread_, CaptureThread(tracee_, HomePid{Raw(tracee_.pid())}));
   Registers& registers = thread_.registers;
-  if (registers.InCall() && registers.result() == -EINTR &&
-      AnswersEintrAtFreeze(registers.call_number())) {
+  if (CutShort(registers)) {
     registers.SetInterrupted(registers.call_number(), kRestartNoHand);
   }
   SSI_ASSIGN(auto injector, Injector::Begin(tracee_, instruction));
@@ -341,8 +353,7 @@ bool StandIn::TakeStop() {
 Status StandIn::StopServing() {
   SSI_TRY(StopAgent(tracee_, stop_pending_));
   SSI_ASSIGN(auto registers, tracee_.GetRegisters());
-  if (registers.InCall() && registers.result() == -EINTR &&
-      AnswersEintrAtFreeze(registers.call_number())) {
+  if (CutShort(registers)) {
     registers.SetInterrupted(registers.call_number(), kRestartNoHand);
     SSI_TRY(tracee_.SetRegisters(registers));
   }

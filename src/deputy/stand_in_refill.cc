@@ -42,16 +42,21 @@ void StandIn::KeepSealed(std::vector<ImageArea>& areas) const {
 // Limits of the process's own must not keep the runtime from its work: they
 // count what only the runtime needs, and only for a moment.
 void StandIn::LiftLimits() {
-  for (int resource : {RLIMIT_AS, RLIMIT_DATA}) {
+  for (int resource : {RLIMIT_AS, RLIMIT_DATA, RLIMIT_NOFILE}) {
     auto which = static_cast<__rlimit_resource>(resource);
     rlimit limit{};
     if (::prlimit(Raw(tracee_.pid()), which, nullptr, &limit) != 0) {
       continue;
     }
-    rlimit none{RLIM_INFINITY, RLIM_INFINITY};
-    rlimit hard{limit.rlim_max, limit.rlim_max};
-    if (::prlimit(Raw(tracee_.pid()), which, &none, nullptr) == 0 ||
-        ::prlimit(Raw(tracee_.pid()), which, &hard, nullptr) == 0) {
+    constexpr rlim_t kMany = 1 << 20;  // of descriptors: fs.nr_open
+    bool lifted = false;
+    for (rlim_t high : {RLIM_INFINITY, std::max(limit.rlim_max, kMany),
+                        limit.rlim_max}) {
+      rlimit value{high, std::max(high, limit.rlim_max)};
+      lifted = lifted ||
+               ::prlimit(Raw(tracee_.pid()), which, &value, nullptr) == 0;
+    }
+    if (lifted) {
       lifted_.push_back({resource, limit});
     }
   }

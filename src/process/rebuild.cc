@@ -275,6 +275,43 @@ Status FinishAreas(CallRunner& runner, const ProcessImage& image,
   return batch.Flush();
 }
 
+namespace {
+
+// The local descriptor table: the kernel takes descriptors in parts only.
+Status RestoreDescriptors(CallRunner& runner, const ProcessImage& image) {
+  struct UserDesc {  // user_desc of asm/ldt.h, its bit fields as one word
+    std::uint32_t entry;
+    std::uint32_t base;
+    std::uint32_t limit;
+    std::uint32_t bits;
+  };
+  constexpr std::uint64_t kWrite = 0x11;
+  CallBatch batch(runner);
+  for (std::size_t i = 0; i < image.descriptors.size(); ++i) {
+    std::uint64_t raw = image.descriptors[i];
+    auto bit = [raw](int at) {
+      return static_cast<std::uint32_t>(raw >> at & 1);
+    };
+    UserDesc desc{static_cast<std::uint32_t>(i),
+                  static_cast<std::uint32_t>((raw >> 16 & 0xffffff) |
+                                             (raw >> 56 << 24)),
+                  static_cast<std::uint32_t>((raw & 0xffff) |
+                                             (raw >> 48 & 0xf) << 16),
+                  0};
+    constexpr std::uint32_t kEmpty = 0x28;  // LDT_empty
+    desc.bits = raw == 0 ? kEmpty
+                         : bit(54) | bit(42) << 1 | bit(43) << 2 |
+                               (bit(41) ^ 1) << 3 | bit(55) << 4 |
+                               (bit(47) ^ 1) << 5 | bit(52) << 6 |
+                               bit(53) << 7;
+    SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(desc));
+    batch.Add("modify_ldt", SYS_modify_ldt, {kWrite, Raw(at), sizeof desc});
+  }
+  return batch.Flush();
+}
+
+}  // namespace
+
 Status RestoreStates(CallRunner& runner, const ProcessImage& image,
                      const SignalActions& current) {
   const ThreadImage& thread = image.threads[0];
@@ -318,7 +355,12 @@ Status RestoreStates(CallRunner& runner, const ProcessImage& image,
       batch.Add("membarrier", SYS_membarrier, {std::uint64_t{1} << bit, 0, 0});
     }
   }
+  if (states.tsc_mode > 0) {
+    batch.Add("PR_SET_TSC", SYS_prctl,
+              {PR_SET_TSC, static_cast<std::uint64_t>(states.tsc_mode)});
+  }
   SSI_TRY(batch.Flush());
+  SSI_TRY(RestoreDescriptors(runner, image));
   return RegisterUserMemory(runner, thread);
 }
 
