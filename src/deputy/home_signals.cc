@@ -115,11 +115,12 @@ void HomeSignals::Drop() {
 
 void HomeSignals::Offer(int signal, const siginfo_t& info) {
   wire::SignalOffer offer;
-  offered_ = Offered{next_offer_++, signal, false};
+  offered_ = Offered{next_offer_++, signal, false, state_.mask()};
   offer.set_offer(offered_->id);
   offer.set_info(&info, sizeof info);
   if (auto mask = calls_.TemporaryMask(); mask && InCall()) {
     offered_->temporary = true;
+    offered_->under = *mask;
     offer.set_temporary(true);
     offer.set_temporary_mask(*mask);
   }
@@ -142,9 +143,25 @@ void HomeSignals::OnAnswer(const wire::SignalAnswer& answer) {
     return;
   }
   EndCall(offered.temporary);
+  EnterHandler(offered);
   GoOn();
   if (holding_ == Holding::kWanted) {
     (void)tracee_.Interrupt();
+  }
+}
+
+// The handler's mask is in force here at once, not only when the remote tells
+// it: what it blocks stays on the queues here, where sigpending sees it.
+void HomeSignals::EnterHandler(const Offered& offered) {
+  if (!state_.HasHandler(offered.signal)) {
+    return;
+  }
+  SignalState entered = state_;
+  entered.EnterHandler(offered.signal,
+                       offered.temporary ? offered.under : state_.mask());
+  state_.set_mask(entered.mask());
+  if (holding_ != Holding::kInForce) {
+    (void)tracee_.SetSignalMask(state_.mask());
   }
 }
 

@@ -60,7 +60,7 @@ void Subject::Hop() {
       refused_ = job_->last_refusal();
       return;
     }
-    (void)Eventually([this] { return stop_ || !job_->CommandRuns(); }, 150ms);
+    (void)Eventually([this] { return stop_ || !job_->CommandRuns(); }, 100ms);
   }
 }
 
