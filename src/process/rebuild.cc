@@ -317,7 +317,8 @@ Status RestoreStates(CallRunner& runner, const ProcessImage& image,
   const ThreadImage& thread = image.threads[0];
   CallBatch batch(runner);
   for (std::size_t i = 0; i < kSignalCount; ++i) {
-    if (image.actions[i] != current[i]) {
+    // That of SIGTRAP may have been lost to a trap of ours.
+    if (image.actions[i] != current[i] || i + 1 == SIGTRAP) {
       SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(image.actions[i]));
       batch.Add("rt_sigaction", SYS_rt_sigaction,
                 {i + 1, Raw(at), 0, kSigsetSize});
