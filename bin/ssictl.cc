@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "base/paths.h"
+#include "command_line.h"
 #include "node/check.h"
 #include "node/control_client.h"
 #include "node/local_cluster.h"
@@ -90,11 +91,14 @@ void AddLocal(CLI::App& app, int& status) {
   auto* up = local->add_subcommand("up", "Start it");
   auto options = std::make_shared<ssi::LocalOptions>();
   up->add_option("-n,--nodes", options->nodes, "Number of nodes")
+      ->type_name("N")
       ->capture_default_str();
   up->add_option("--shared", options->shared,
-                 "Folder that all nodes see; may be repeated");
+                 "Folder that all nodes see; may be repeated")
+      ->type_name("FOLDER");
   up->add_option("--grace", options->grace_seconds,
                  "Seconds without a word from home after which a guest ends")
+      ->type_name("SECONDS")
       ->capture_default_str();
   up->add_option("--ssid-option", options->more,
                  "One more word for the ssid of nodes 2 and up")
@@ -151,7 +155,7 @@ void AddListings(CLI::App& app, int& status) {
   auto* why = app.add_subcommand(
       "why", "What happened to a process, and whether it can move");
   auto pid = std::make_shared<std::int32_t>(0);
-  why->add_option("PID", *pid)->required();
+  why->add_option("PID", *pid, "Of a process in ssictl ps")->required();
   why->add_flag("--json", *json, "As JSON");
   why->callback([json, pid, &status] {
     Request request;
@@ -168,12 +172,35 @@ void AddSteering(CLI::App& app, int& status) {
   auto node = std::make_shared<std::string>();
   auto* migrate = app.add_subcommand(
       "migrate", "Move a process of this node's jobs to a node, and wait");
-  migrate->add_option("PID", *pid)->required();
-  migrate->add_option("NODE", *node)->required();
+  migrate->add_option("PID", *pid, "Of a process in ssictl ps")->required();
+  migrate->add_option("NODE", *node, "Of a node in ssictl nodes")->required();
+  // It always waits. Scripts that say so are right.
+  migrate->add_flag_callback(
+      "--wait", [] {}, "Wait until it is there (always so)");
   migrate->callback([pid, node, &status] { status = Move(*pid, *node); });
   auto* home = app.add_subcommand("home", "Bring a process home, and wait");
-  home->add_option("PID", *pid)->required();
+  home->add_option("PID", *pid, "Of a process in ssictl ps")->required();
+  home->add_flag_callback(
+      "--wait", [] {}, "Wait until it is here (always so)");
   home->callback([pid, &status] { status = Move(*pid, ""); });
+}
+
+// The first word that should be a subcommand and is none, of which CLI11 would
+// only say that a subcommand is required.
+const char* UnknownSubcommand(CLI::App& app, int argc, char** argv) {
+  CLI::App* at = &app;
+  for (int i = 1; i < argc && argv[i][0] != '-'; ++i) {
+    if (at->get_subcommands([](const CLI::App*) { return true; }).empty()) {
+      return nullptr;  // its arguments
+    }
+    auto named = at->get_subcommands(
+        [&](const CLI::App* sub) { return sub->check_name(argv[i]); });
+    if (named.empty()) {
+      return argv[i];
+    }
+    at = named[0];
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -186,11 +213,18 @@ int main(int argc, char** argv) {
   auto key = std::make_shared<std::string>();
   auto* init = app.add_subcommand("init", "Make the key of a new cluster");
   init->add_option("--key", *key,
-                   "Where (default $SSI_KEY or ~/.config/ssi/key)");
+                   "Where (default $SSI_KEY or ~/.config/ssi/key)")
+      ->type_name("FILE");
   init->callback([key, &status] { status = Init(*key); });
   AddListings(app, status);
   AddSteering(app, status);
   AddLocal(app, status);
-  CLI11_PARSE(app, argc, argv);
-  return status;
+  if (const char* word = UnknownSubcommand(app, argc, argv)) {
+    (void)std::fprintf(stderr, "ssictl: no subcommand %s (see ssictl --help)\n",
+                       word);
+    return ssi::kUsageStatus;
+  }
+  auto ends =
+      ssi::ParseCommandLine(app, [&app, argc, argv] { app.parse(argc, argv); });
+  return ends.value_or(status);
 }

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/files.h"
+#include "command_line.h"
 #include "node/daemon.h"
 #include "node/options.h"
 #include "remote/guest_supervisor.h"
@@ -48,39 +49,52 @@ int main(int argc, char** argv) {
   double grace = 60;
   bool no_guests = false;
   // The last one counts, so that a caller can add to a given command line.
-  app.option_defaults()->multi_option_policy(
-      CLI::MultiOptionPolicy::TakeLast);
-  app.set_config("--config", "", "Read options from FILE (key = value)");
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.set_config("--config", "", "Read options from FILE (key = value)")
+      ->type_name("FILE");
   app.add_option("--name", options.name, "Name of this node")
+      ->type_name("NAME")
       ->capture_default_str();
   app.add_option("--listen", options.listen,
                  "HOST:PORT to listen on; port 0: any")
+      ->type_name("ADDRESS")
       ->capture_default_str();
   app.add_option("--join", options.join,
                  "HOST:PORT of a member to join; may be repeated")
+      ->type_name("ADDRESS")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--key", options.key_path,
-                 "Cluster key (default $SSI_KEY or ~/.config/ssi/key)");
+                 "Cluster key (default $SSI_KEY or ~/.config/ssi/key)")
+      ->type_name("FILE");
   app.add_flag("--foreground", options.foreground,
                "Stay in the foreground and log to stderr");
   app.add_option("--cpus", cpus, "CPUs of this node, like 0,2-3 (default all)")
+      ->type_name("LIST")
       ->check(CheckCpus);
   app.add_option("--memory", memory,
                  "Memory that a guest may need at most, like 4G")
+      ->type_name("SIZE")
       ->check(CheckSize);
   app.add_option("--max-guests", options.max_guests,
                  "Take at most N guests (0: no limit)")
+      ->type_name("N")
       ->capture_default_str();
   app.add_flag("--no-guests", no_guests, "Take no guests");
   app.add_option("--grace", grace,
                  "Seconds without a word from home after which a guest is "
-                 "ended")
+                 "ended; 5 to 86400")
       ->capture_default_str()
-      ->check(CLI::Range(5.0, 86400.0));
+      ->check(CLI::Range(5.0, 86400.0))
+      ->type_name("SECONDS");
   app.add_option("--ready-fd", options.ready_fd,
-                 "Write \"PID ADDRESS\" to this descriptor when ready");
+                 "Write \"PID ADDRESS\" to this descriptor when ready")
+      ->type_name("FD");
   app.set_version_flag("--version", std::string("ssid ") + SSI_VERSION);
-  CLI11_PARSE(app, argc, argv);
+  auto ends =
+      ssi::ParseCommandLine(app, [&app, argc, argv] { app.parse(argc, argv); });
+  if (ends) {
+    return *ends;
+  }
   if (!cpus.empty()) {
     options.cpus = *ssi::ParseCpuList(cpus);
   }

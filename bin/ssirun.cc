@@ -1,4 +1,5 @@
 // ssirun: runs a command whose processes can be moved to other nodes.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,6 +10,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "command_line.h"
 #include "deputy/front.h"
 #include "deputy/job.h"
 
@@ -37,19 +39,19 @@ int Execute(const std::vector<std::string>& command) {
 int main(int argc, char** argv) {
   CLI::App app(
       "ssirun: run CMD on this node, its home. While it runs it can be moved "
-      "to "
-      "any node of the cluster and back (--on, ssictl migrate); it computes "
+      "to any node of the cluster and back (--on, ssictl migrate); it computes "
       "there, and everything else about it stays here: pid, terminal, files, "
       "signals, exit status.",
       "ssirun");
   ssi::JobOptions options;
+  std::string stats_file;
   bool home = false;
   app.add_option("--on", options.on,
                  "Move CMD to NODE at its entry point; calls that need home "
                  "are executed here")
       ->type_name("NODE");
   app.add_flag("--home", home, "Run CMD here and never move it");
-  app.add_option("--stats", options.stats_file,
+  app.add_option("--stats", stats_file,
                  "Write hops, CPU time on each node and calls to FILE (JSON) "
                  "when CMD ends")
       ->type_name("FILE");
@@ -63,8 +65,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("ssirun ") + SSI_VERSION);
   app.footer(
       "Exit status: that of CMD; 128+N if signal N ended it (and ssirun ends "
-      "by "
-      "the same signal); 125 if ssirun itself fails or the node where CMD "
+      "by the same signal); 125 if ssirun itself fails or the node where CMD "
       "computed is lost; 126 if CMD cannot be executed; 127 if it is not "
       "found.");
   // Options of ssirun end at the first word that is not one: what follows is
@@ -88,11 +89,10 @@ int main(int argc, char** argv) {
   }
   std::vector<std::string> command = options.command;
   std::reverse(own.begin(), own.end());  // CLI11 takes them from the back
-  try {
-    app.parse(own);
-  } catch (const CLI::ParseError& error) {
-    int code = app.exit(error);
-    return code == 0 ? 0 : kOwnFailure;
+  auto ends = ssi::ParseCommandLine(
+      app, [&] { app.parse(own); }, kOwnFailure);
+  if (ends) {
+    return *ends;
   }
   options.command = command;
   if (home && !options.on.empty()) {
@@ -101,6 +101,18 @@ int main(int argc, char** argv) {
   }
   if (home) {
     return Execute(options.command);
+  }
+  // Now, not when CMD has run for hours: the file may be impossible.
+  if (!stats_file.empty()) {
+    int file = ::open(stats_file.c_str(),
+                      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    // Clear of 0 to 2, which the supervisor lets go; open until the end.
+    options.stats_fd = file < 0 ? -1 : ::fcntl(file, F_DUPFD_CLOEXEC, 3);
+    if (options.stats_fd < 0) {
+      (void)std::fprintf(stderr, "ssirun: --stats: cannot write %s: %s\n",
+                         stats_file.c_str(), std::strerror(errno));
+      return kOwnFailure;
+    }
   }
   return ssi::Front::Run([&options](ssi::UniqueFd front, const sigset_t& mask) {
     return ssi::RunHomeSupervisor(options, std::move(front), mask);

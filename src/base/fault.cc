@@ -62,7 +62,7 @@ Action Hit(std::string_view point) {
     ::kill(::getpid(), SIGKILL);
   }
   if (armed.action == "stop") {
-    ::raise(SIGSTOP);
+    (void)::raise(SIGSTOP);
   }
   if (armed.action == "fail") {
     return Action::kFail;
@@ -70,6 +70,8 @@ Action Hit(std::string_view point) {
   return armed.action == "cut" ? Action::kCut : Action::kNone;
 }
 
-std::span<const std::string_view> Points() { return kPoints; }
+std::span<const std::string_view> Points() {
+  return kPoints;
+}
 
 }  // namespace ssi::fault

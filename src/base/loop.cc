@@ -103,7 +103,7 @@ SignalSource::SignalSource(
       watch_(loop, fd_.get(), [this] { Drain(); }) {}
 
 void SignalSource::Drain() {
-  std::array<signalfd_siginfo, 16> events;
+  std::array<signalfd_siginfo, 16> events{};
   for (;;) {
     ssize_t n = ::read(fd_.get(), events.data(), sizeof events);
     if (n <= 0) {

@@ -29,6 +29,7 @@ namespace {
 Status SendNow(int socket, std::span<const std::byte> data,
                const std::vector<UniqueFd>& fds) {
   std::vector<int> numbers;
+  numbers.reserve(fds.size());
   for (const auto& fd : fds) {
     numbers.push_back(fd.get());
   }

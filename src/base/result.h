@@ -73,11 +73,13 @@ template <typename... Args>
 // SSI_ASSIGN(auto x, F()): declares or assigns from a Result, or returns.
 #define SSI_ASSIGN(lhs, expression) \
   SSI_ASSIGN_IMPL_(SSI_CONCAT_(ssi_result_, __LINE__), lhs, expression)
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration is one of them
 #define SSI_ASSIGN_IMPL_(result, lhs, expression)      \
   auto result = (expression);                          \
   if (!result) {                                       \
     return std::unexpected(std::move(result).error()); \
   }                                                    \
   lhs = *std::move(result)
+// NOLINTEND(bugprone-macro-parentheses)
 
 #endif  // SSI_BASE_RESULT_H_

@@ -8,6 +8,7 @@
 #include "process/agent_site.h"
 #include "proto/message.h"
 #include "proto/session_frames.h"
+#include "proto/tls.h"
 
 namespace ssi {
 
@@ -153,6 +154,7 @@ void Deputy::OpenSession(std::function<void(Status)> then) {
     process_.session =
         std::make_unique<Session>(places_.loop, node, *where, std::move(hooks));
   });
+  proto::PrepareTls();  // while the other node opens the session
 }
 
 void Deputy::BeginMove(HomeMove::Plan plan) {
@@ -197,13 +199,32 @@ void Deputy::Return(const std::string& reason) {
     Answer({"stayed", "it is stopped", 0});
     return;
   }
+  returning_ = true;
   process_.home_signals->Hold([this, plan] {
     asio::post(places_.loop, [this, plan] {
+      returning_ = false;
       if (!ended_ && !move_) {
         BeginMove(plan);
       }
     });
   });
+}
+
+// The other end gives up the session of a departure that failed: the next one
+// needs a fresh one. A process that waits to come home tries again.
+void Deputy::AfterFailedMove(bool returns) {
+  if (!returns) {
+    asio::post(places_.loop, [this] {
+      if (!process_.Away() && !move_) {
+        process_.session.reset();
+      }
+    });
+    return;
+  }
+  constexpr Nanos kAgain = std::chrono::milliseconds(200);
+  if (come_home_) {
+    back_timer_.Start(kAgain, [this] { AnswerComeHome(); });
+  }
 }
 
 void Deputy::OnMoveFinished(migration::Outcome outcome,
@@ -219,7 +240,11 @@ void Deputy::OnMoveFinished(migration::Outcome outcome,
   hooks_.changed();
   switch (outcome) {
     case migration::Outcome::kMoved:
+      if (returns) {
+        come_home_.reset();
+      }
       Answer({"moved", "", 0});
+      AnswerComeHome();
       return;
     case migration::Outcome::kStayed:
       if (!moved_ && !returns && reason_ == kAtStart) {
@@ -234,6 +259,7 @@ void Deputy::OnMoveFinished(migration::Outcome outcome,
         LetRun();  // refused before anything of it was touched
       }
       Answer({"stayed", reason, 0});
+      AfterFailedMove(returns);
       return;
     case migration::Outcome::kLost:
       Answer({"lost", reason, 0});
@@ -249,6 +275,7 @@ void Deputy::OnMoveFinished(migration::Outcome outcome,
 void Deputy::BecomeAway() {
   traced_ = true;
   arrived_away_ = places_.clock.Monotonic();
+  returning_ = false;
   usage_ = {};
   auto& stand_in = *process_.stand_in;
   process_.executor =
@@ -289,6 +316,7 @@ void Deputy::BecomeAway() {
                                        std::span<const std::byte>());
     }
     hooks_.continued();
+    AnswerComeHome();
   };
   process_.home_signals = std::make_unique<HomeSignals>(
       stand_in.tracee(), AgentCodeAt(stand_in.window().remote()),
@@ -483,7 +511,7 @@ void Deputy::OnEnded(const Stop& stop) {
   EndRemote();
   SettleUsage();
   if (process_.calls) {
-    calls_made_ = process_.calls->counts();
+    process_.history.CountHomeCalls(process_.calls->counts());
   }
   if (move_) {
     move_->OnProcessGone(stop.Describe());

@@ -68,9 +68,6 @@ class Deputy {
   [[nodiscard]] const std::string& command() const { return process_.command; }
   [[nodiscard]] const History& history() const { return process_.history; }
   [[nodiscard]] std::uint64_t home_calls() const;
-  [[nodiscard]] const std::map<int, std::uint64_t>& call_counts() const {
-    return calls_made_;
-  }
   [[nodiscard]] CpuTime CpuAway() const;
 
  private:
@@ -78,6 +75,7 @@ class Deputy {
   void OpenSession(std::function<void(Status)> then);
   void BeginMove(HomeMove::Plan plan);
   void Return(const std::string& reason);
+  void AfterFailedMove(bool returns);
   void OnMoveFinished(migration::Outcome outcome, const std::string& reason);
   void Answer(const MoveResult& result);
   void GiveUpDeparture(const std::string& reason);
@@ -97,6 +95,7 @@ class Deputy {
   Status OnExit(std::span<const std::byte> payload);
   void EndLike(const wire::Exit& exit);
   Status OnComeHome(std::span<const std::byte> payload);
+  void AnswerComeHome();
   Status OnMapFile(std::span<const std::byte> payload);
   wire::MapFileReply DescribeFile(const wire::MapFileRequest& request);
   wire::MapFileReply ReadFileBytes(const wire::MapFileRequest& request);
@@ -126,12 +125,14 @@ class Deputy {
 
   // A call for which it came home: it goes back afterwards.
   std::optional<std::int64_t> came_for_;
+  std::optional<wire::ComeHome> come_home_;  // asked for, and not home yet
+  bool come_counted_ = false;
+  bool returning_ = false;  // held for a return that has not begun
   Nanos arrived_away_{};
   Nanos stay_home_{};  // before it goes back; grows while it comes home at once
   Timer back_timer_;
 
   wire::Usage usage_;  // of its body now
-  std::map<int, std::uint64_t> calls_made_;
 };
 
 }  // namespace ssi

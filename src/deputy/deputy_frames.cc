@@ -70,6 +70,12 @@ Status Deputy::HandleFrame(const proto::FrameHeader& header,
   if (header.type == session::kMove) {
     return move_ ? move_->OnFrame(payload) : Status();
   }
+  if (header.type == session::kSettled) {
+    if (move_) {
+      move_->OnSettled();
+    }
+    return {};
+  }
   if (header.type == session::kSignalAnswer && process_.home_signals) {
     wire::SignalAnswer answer;
     SSI_TRY(proto::DecodeMessage(payload, answer));
@@ -116,10 +122,10 @@ CpuTime Deputy::CpuAway() const {
 
 std::uint64_t Deputy::home_calls() const {
   std::uint64_t sum = 0;
-  for (const auto& [number, count] : calls_made_) {
+  for (const auto& [number, count] : process_.history.home_calls()) {
     sum += count;
   }
-  if (process_.calls) {
+  if (process_.calls && !ended_) {
     for (const auto& [number, count] : process_.calls->counts()) {
       sum += count;
     }
@@ -130,17 +136,32 @@ std::uint64_t Deputy::home_calls() const {
 Status Deputy::OnComeHome(std::span<const std::byte> payload) {
   wire::ComeHome come;
   SSI_TRY(proto::DecodeMessage(payload, come));
-  if (!process_.Away() || move_) {
-    return {};
+  come_home_ = std::move(come);
+  come_counted_ = false;
+  AnswerComeHome();
+  return {};
+}
+
+// It asks once and waits at its call. So the request is kept until it is home:
+// over the end of the move that took it away, while it is stopped, and over a
+// return that did not succeed.
+void Deputy::AnswerComeHome() {
+  if (!come_home_ || !process_.Away() || move_ || returning_ || ended_ ||
+      process_.home_signals->stopped()) {
+    return;
   }
+  const wire::ComeHome& come = *come_home_;
   std::string reason = come.reason().substr(0, migration::kMostText);
   if (come.number() < 0 || come.stay()) {
     wanted_ = places_.node;
     Note(fmt::format("comes home: {}", reason));
     Return(reason);
-    return {};
+    return;
   }
-  process_.history.CountComeHome(static_cast<int>(come.number()));
+  if (!come_counted_) {
+    come_counted_ = true;
+    process_.history.CountComeHome(static_cast<int>(come.number()));
+  }
   std::string name = CallName(come.number());
   spdlog::info("process {} ({}): comes home for {}: {}", Raw(process_.pid),
                process_.command, name, reason);
@@ -150,7 +171,6 @@ Status Deputy::OnComeHome(std::span<const std::byte> payload) {
                    : std::clamp(stay_home_ * 2, kFirstStay, kLongestStay);
   came_for_ = come.number();
   Return(fmt::format("for {}", name));
-  return {};
 }
 
 }  // namespace ssi

@@ -40,6 +40,7 @@ void Executor::StartNext() {
     }
   }
   starting_ = false;
+  TellIdle();
 }
 
 void Executor::SleepOn() {
@@ -55,6 +56,17 @@ void Executor::SleepOn() {
 void Executor::Complete() {
   AgentJob* done = std::exchange(current_, nullptr);
   done->Finished(window_);
+}
+
+void Executor::WhenIdle(std::function<void()> then) {
+  when_idle_ = std::move(then);
+  TellIdle();
+}
+
+void Executor::TellIdle() {
+  if (Idle() && when_idle_) {
+    std::exchange(when_idle_, nullptr)();
+  }
 }
 
 void Executor::Poll() {

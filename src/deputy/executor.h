@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <functional>
 
 #include "base/result.h"
 #include "deputy/waiter.h"
@@ -43,6 +44,8 @@ class Executor {
   // Looks whether the agent has finished; called when the waiter alarms, and
   // when the stand-in was made to go on.
   void Poll();
+  // Calls `then` once, as soon as no job is left; perhaps at once.
+  void WhenIdle(std::function<void()> then);
   // This job is in the agent.
   [[nodiscard]] bool Runs(const AgentJob& job) const {
     return current_ == &job;
@@ -58,11 +61,13 @@ class Executor {
   void StartNext();
   void Complete();
   void SleepOn();
+  void TellIdle();
 
   AgentWindow& window_;
   Waiter& waiter_;
   std::deque<AgentJob*> queue_;
   AgentJob* current_ = nullptr;
+  std::function<void()> when_idle_;
   bool starting_ = false;  // inside StartNext, which is not re-entered
 };
 

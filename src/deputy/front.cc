@@ -14,12 +14,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <sstream>
 #include <vector>
 
 #include "base/files.h"
 #include "base/loop.h"
 #include "base/unix_socket.h"
+#include "deputy/processes.h"
 
 namespace ssi {
 
@@ -45,24 +45,16 @@ sigset_t RelayedSet() {
   return set;
 }
 
-std::vector<pid_t> ChildrenOf(pid_t pid) {
-  std::vector<pid_t> children;
-  auto text = ReadFile(fmt::format("/proc/{0}/task/{0}/children", pid));
-  std::istringstream stream(text ? *text : "");
-  for (pid_t child = 0; stream >> child;) {
-    children.push_back(child);
-  }
-  return children;
-}
-
 }  // namespace
 
 void LetGoOfFiles(std::vector<int> keep, Stderr standard_error) {
   int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  ::dup2(null, 0);
-  ::dup2(null, 1);
-  if (standard_error == Stderr::kLetGo) {
-    ::dup2(null, 2);
+  if (null >= 0) {
+    ::dup2(null, 0);
+    ::dup2(null, 1);
+    if (standard_error == Stderr::kLetGo) {
+      ::dup2(null, 2);
+    }
   }
   std::sort(keep.begin(), keep.end());
   unsigned from = 3;
@@ -207,11 +199,11 @@ void Front::Stop(int signal) {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, signal);
-    ::raise(signal);
+    (void)::raise(signal);
     ::sigprocmask(SIG_UNBLOCK, &set, nullptr);  // stops here
     ::sigprocmask(SIG_BLOCK, &set, nullptr);
   } else {
-    ::raise(SIGSTOP);
+    (void)::raise(SIGSTOP);
   }
 }
 
@@ -241,11 +233,11 @@ void Front::DieBy(int signal) const {
   rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
   ::prctl(PR_SET_DUMPABLE, 0);
-  ::signal(signal, SIG_DFL);
+  (void)::signal(signal, SIG_DFL);
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, signal);
-  ::raise(signal);
+  (void)::raise(signal);
   ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
   constexpr int kBySignal = 128;
   ::_exit(kBySignal + signal);

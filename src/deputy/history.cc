@@ -39,6 +39,12 @@ void History::Note(Nanos at, std::string text) {
   }
 }
 
+void History::CountHomeCalls(const std::map<int, std::uint64_t>& calls) {
+  for (const auto& [number, count] : calls) {
+    home_calls_[number] += count;
+  }
+}
+
 void History::AddCpu(const std::string& node, const CpuTime& used) {
   cpu_[node] = cpu_[node] + used;
 }

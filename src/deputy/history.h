@@ -30,6 +30,7 @@ class History {
   void Add(const Hop& hop);
   void Note(Nanos at, std::string text);
   void CountComeHome(int number) { ++came_home_[number]; }
+  void CountHomeCalls(const std::map<int, std::uint64_t>& calls);
   // CPU time used on a node other than home.
   void AddCpu(const std::string& node, const CpuTime& used);
 
@@ -42,6 +43,10 @@ class History {
   [[nodiscard]] const std::deque<Line>& lines() const { return lines_; }
   [[nodiscard]] const std::map<int, std::uint64_t>& came_home() const {
     return came_home_;
+  }
+  // Calls executed at home during its visits so far, by number.
+  [[nodiscard]] const std::map<int, std::uint64_t>& home_calls() const {
+    return home_calls_;
   }
   [[nodiscard]] const std::map<std::string, CpuTime>& cpu() const {
     return cpu_;
@@ -56,6 +61,7 @@ class History {
   std::vector<Hop> moves_;
   std::deque<Line> lines_;
   std::map<int, std::uint64_t> came_home_;
+  std::map<int, std::uint64_t> home_calls_;
   std::map<std::string, CpuTime> cpu_;
 };
 

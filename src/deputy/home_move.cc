@@ -50,7 +50,8 @@ HomeMove::HomeMove(HomePlaces& places, HomeProcess& process, Plan plan,
       plan_(std::move(plan)),
       hooks_(std::move(hooks)),
       id_(MoveId{RandomId()}),
-      home_(MoveOf(id_, plan_, places.node)) {
+      home_(MoveOf(id_, plan_, places.node)),
+      settle_timer_(places.loop) {
   if (plan_.direction == Direction::kDeparture) {
     source_.emplace(id_, HomeIs::kHere);
   } else {
@@ -59,6 +60,9 @@ HomeMove::HomeMove(HomePlaces& places, HomeProcess& process, Plan plan,
 }
 
 HomeMove::~HomeMove() {
+  if (process_.executor) {
+    process_.executor->WhenIdle(nullptr);
+  }
   if (process_.session) {
     process_.session->StopBulk();
   }
@@ -192,6 +196,9 @@ void HomeMove::Send(Role from, Role to, const migration::Message& message) {
   if (!process_.session || !process_.session->Whole()) {
     return;  // what is sent to a lost link is swallowed
   }
+  if (std::holds_alternative<migration::Freeze>(message)) {
+    froze_ = places_.clock.Monotonic();  // the other node does it a little later
+  }
   wire::AskDetails details;
   if (std::holds_alternative<migration::Ask>(message)) {
     DescribeAsk(details);
@@ -269,7 +276,7 @@ void HomeMove::DescribeAsk(wire::AskDetails& details) {
   migration::DescribeVdso(details);
   details.set_possible_cpus(
       static_cast<std::uint32_t>(::sysconf(_SC_NPROCESSORS_CONF)));
-  if (auto vmas = ReadVmas(process_.pid)) {
+  if (auto vmas = ReadVmaRanges(process_.pid)) {
     std::map<std::uint32_t, bool> seen;
     for (const auto& vma : *vmas) {
       if (vma.kind != Vma::Kind::kFile) {
@@ -299,10 +306,11 @@ void HomeMove::FreezeHere() {
   }
   process_.stand_in.emplace(*std::move(frozen));
   auto vmas = ReadVmas(process_.pid);
-  auto why = vmas ? WhyAreasForbid(*vmas) : std::optional<std::string>();
+  auto why = vmas ? WhyAreasForbid(*vmas)
+                  : std::optional<std::string>(vmas.error().message);
   Status status =
       why ? Status(std::unexpected(Error{ErrorCode::kUnsupported, *why, 0}))
-          : process_.stand_in->Plant();
+          : process_.stand_in->Plant(*std::move(vmas));
   if (!status) {
     Feed(Role::kSource, migration::StepFailed{status.error().message});
     return;
@@ -401,11 +409,30 @@ void HomeMove::ReceiveImage() {
   auto image = std::make_shared<Result<CapturedProcess>>();
   process_.session->RunBulk(
       [image](proto::BulkStream& bulk) { *image = migration::ReadImage(bulk); },
-      [this, image] { OnImage(std::move(*image)); });
+      [this, image] {
+        image_ = std::move(*image);
+        OnImage();
+      });
 }
 
-void HomeMove::OnImage(Result<CapturedProcess> image) {
-  froze_ = places_.clock.Monotonic();
+void HomeMove::OnSettled() {
+  if (!process_.executor) {
+    return;
+  }
+  process_.executor->WhenIdle([this] {
+    // Not from inside the job that has just ended.
+    settle_timer_.Start(Nanos(0), [this] {
+      settled_ = true;
+      OnImage();
+    });
+  });
+}
+
+void HomeMove::OnImage() {
+  if (!image_ || (!settled_ && *image_)) {
+    return;
+  }
+  auto image = std::move(*std::exchange(image_, std::nullopt));
   Status status = image ? Status() : Status(std::unexpected(image.error()));
   if (status) {
     // What its body used there, exactly: the image knows what all used.
@@ -426,12 +453,15 @@ void HomeMove::OnImage(Result<CapturedProcess> image) {
     refilled_ = true;
     status = process_.stand_in->Refill(*image, process_.files);
   }
-  if (!status) {
+  if (!image) {
     Feed(Role::kTarget, migration::StepFailed{status.error().message});
     return;
   }
+  // Where it cannot be taken its contents are read all the same: the stream
+  // must be able to carry it later.
   migration::Destination destination;
   destination.process = process_.pid;
+  destination.nowhere = !status;
   auto checksum = std::make_shared<Result<migration::Checksum>>();
   for (const auto& run : image->contents) {
     bytes_ += run.size;
@@ -441,9 +471,11 @@ void HomeMove::OnImage(Result<CapturedProcess> image) {
        destination](proto::BulkStream& bulk) {
         *checksum = migration::ReadContents(bulk, contents, destination);
       },
-      [this, checksum] {
-        if (!*checksum) {
-          Feed(Role::kTarget, migration::StepFailed{checksum->error().message});
+      [this, checksum, status] {
+        if (!status || !*checksum) {
+          Feed(Role::kTarget,
+               migration::StepFailed{!status ? status.error().message
+                                             : checksum->error().message});
           return;
         }
         checksum_ = **checksum;
@@ -465,6 +497,9 @@ void HomeMove::StartHere() {
     process_.stand_in->StopLater();
   }
   process_.home_signals.reset();
+  if (process_.calls) {
+    process_.history.CountHomeCalls(process_.calls->counts());
+  }
   process_.calls.reset();
   process_.executor.reset();
   if (auto status = process_.stand_in->Resume(); !status) {

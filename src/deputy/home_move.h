@@ -51,6 +51,8 @@ class HomeMove {
   // Needs an open session with the other node.
   void Begin();
   Status OnFrame(std::span<const std::byte> payload);
+  // The source has said all that the process did there (kSettled).
+  void OnSettled();
   void OnLinkLost(const std::string& reason);
   void OnProcessGone(const std::string& reason);
   void Abort(const std::string& reason);
@@ -86,7 +88,7 @@ class HomeMove {
 
   // ---- the target at home ----
   void ReceiveImage();
-  void OnImage(Result<CapturedProcess> image);
+  void OnImage();
   void BeginRebuild();
   void StartHere();
   void DiscardRebuild();
@@ -112,6 +114,11 @@ class HomeMove {
   std::optional<migration::Finished> outcome_;
   bool reported_ = false;
 
+  // The image may overtake, on its own connection, what the process did before
+  // it was frozen. It is taken when both have arrived, and all is done here.
+  std::optional<Result<CapturedProcess>> image_;
+  bool settled_ = false;
+  Timer settle_timer_;
   migration::Checksum checksum_{};
   bool refilled_ = false;
   bool lingering_ = false;

@@ -79,9 +79,8 @@ Job::Job(Loop& loop, JobOptions options, UniqueFd front)
       id_(fmt::format("{:016x}", RandomId())),
       front_(
           loop, std::move(front),
-          [this](std::span<const std::byte> data, std::vector<UniqueFd>) {
-            OnFrontMessage(data);
-          },
+          [this](std::span<const std::byte> data,
+                 const std::vector<UniqueFd>&) { OnFrontMessage(data); },
           [this] { OnFrontGone(); }) {}
 
 Job::~Job() {
@@ -185,7 +184,7 @@ std::optional<int> Job::Start(Launch launch) {
   places_ = std::make_unique<HomePlaces>(HomePlaces{
       loop_, clock_, *waiter_, *hashes_, BaselineOfThisProcess(),
       registered_.node().empty() ? "home" : registered_.node(),
-      [this](const wire::OpenSession& open, auto opened) {
+      [this](const wire::OpenSession& open, const auto& opened) {
         if (!link_) {
           opened(Fail(ErrorCode::kGone, "this node's ssid is gone"));
           return;
@@ -276,34 +275,32 @@ void Job::PollDeputies() {
     traced.push_back(main_);
   }
   for (pid_t pid : traced) {
-    for (;;) {
+    bool more = true;
+    while (more) {
       auto stop = Tracee(HostPid{pid}).WaitFor(Nanos(0));
-      if (!stop || !*stop) {
-        break;
-      }
-      if (launching_ && pid == main_) {
-        if ((*stop)->kind == Stop::Kind::kExec) {
-          launching_ = false;
-          DeputyOf(pid).PlaceAtEntry(options_.on);
-        } else if (!(*stop)->Dead()) {
-          (void)Tracee(HostPid{pid})
-              .Continue((*stop)->kind == Stop::Kind::kSignal ? (*stop)->value
-                                                             : 0);
-        } else {
-          break;  // reaped by PollChildren
-        }
-        continue;
-      }
-      DeputyOf(pid).OnStop(**stop);
-      if ((*stop)->Dead()) {
-        Reap(pid);
-        break;
-      }
-      if (!DeputyOf(pid).Traced()) {
-        break;
-      }
+      more = stop && *stop && OnStop(pid, **stop);
     }
   }
+}
+
+// False if no more stops of `pid` are to be looked for now.
+bool Job::OnStop(pid_t pid, const Stop& stop) {
+  if (launching_ && pid == main_) {
+    if (stop.kind == Stop::Kind::kExec) {
+      launching_ = false;
+      DeputyOf(pid).PlaceAtEntry(options_.on);
+    } else if (!stop.Dead()) {
+      (void)Tracee(HostPid{pid})
+          .Continue(stop.kind == Stop::Kind::kSignal ? stop.value : 0);
+    }
+    return !stop.Dead();  // PollChildren reaps it
+  }
+  DeputyOf(pid).OnStop(stop);
+  if (stop.Dead()) {
+    Reap(pid);
+    return false;
+  }
+  return DeputyOf(pid).Traced();
 }
 
 void Job::PollChildren() {
@@ -360,7 +357,7 @@ void Job::Reap(pid_t pid) {
 
 void Job::OnMainEnded(int wait_status) {
   main_status_ = wait_status;
-  WriteStats();
+  TellStats();
   if (lost_) {
     SendLog(fmt::format("ssirun: {}\n", *lost_));
     TellFront(FrontMessage::Kind::kFailed, kOwnFailure);
@@ -390,8 +387,8 @@ void Job::EndIfEmpty() {
   }
 }
 
-void Job::WriteStats() {
-  if (options_.stats_file.empty()) {
+void Job::TellStats() {
+  if (options_.stats_fd < 0) {
     return;
   }
   wire::JobStats stats;
@@ -410,8 +407,8 @@ void Job::WriteStats() {
   for (const auto& [pid, deputy] : deputies_) {
     DescribeForStats(*deputy, *stats.add_processes());
   }
-  if (auto written = WriteStatsFile(stats, options_.stats_file); !written) {
-    SendLog(fmt::format("ssirun: {}\n", written.error().message));
+  if (auto written = WriteStats(stats, options_.stats_fd); !written) {
+    SendLog(fmt::format("ssirun: --stats: {}\n", written.error().message));
   }
 }
 
@@ -424,6 +421,9 @@ int RunHomeSupervisor(const JobOptions& options, UniqueFd front,
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::prctl(PR_SET_NAME, "ssi-home");
   std::vector<int> keep = {front.get()};
+  if (options.stats_fd >= 0) {
+    keep.push_back(options.stats_fd);
+  }
   if (launch) {
     auto more = launch->descriptors();
     keep.insert(keep.end(), more.begin(), more.end());

@@ -24,8 +24,8 @@ namespace ssi {
 
 struct JobOptions {
   std::vector<std::string> command;
-  std::string on;          // node where programs are placed; empty: none
-  std::string stats_file;  // empty: none
+  std::string on;     // node where programs are placed; empty: none
+  int stats_fd = -1;  // where the statistics go; borrowed; -1: none
   bool verbose = false;
   bool debug = false;
 };
@@ -61,6 +61,7 @@ class Job {
 
   void OnChildSignal();
   void PollDeputies();
+  bool OnStop(pid_t pid, const Stop& stop);
   void PollChildren();
   void Reap(pid_t pid);
   void OnCommandState(int code, int status);
@@ -71,7 +72,7 @@ class Job {
   Deputy& DeputyOf(pid_t pid);
   [[nodiscard]] std::vector<pid_t> Members() const;
   wire::ProcessStatus StatusOf(pid_t pid);
-  void WriteStats();
+  void TellStats();
 
   Loop& loop_;
   JobOptions options_;

@@ -39,6 +39,7 @@ Result<std::pair<UniqueFd, UniqueFd>> MakePipe() {
 Result<Launch> Launch::Fork(const std::vector<std::string>& command,
                             const sigset_t& mask) {
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const auto& argument : command) {
     arguments.push_back(const_cast<char*>(argument.c_str()));
   }

@@ -1,6 +1,7 @@
 #include "deputy/stand_in.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -68,6 +69,19 @@ bool AnswersEintrAtFreeze(std::uint64_t number) {
       SYS_recvfrom,     SYS_recvmsg,     SYS_recvmmsg,
       SYS_sendto,       SYS_sendmsg,     SYS_connect};
   return std::find(kCalls.begin(), kCalls.end(), number) != kCalls.end();
+}
+
+// A call that a freeze has ended, as no signal would have: it is made again.
+bool CutShort(const Registers& registers) {
+  if (!registers.InCall()) {
+    return false;
+  }
+  if (registers.call_number() == SYS_getrandom) {
+    auto wanted = static_cast<std::int64_t>(registers.args()[1]);
+    return registers.result() > 0 && registers.result() < wanted;
+  }
+  return registers.result() == -EINTR &&
+         AnswersEintrAtFreeze(registers.call_number());
 }
 
 // The memory that an interrupted call, which the stand-in will finish through
@@ -144,8 +158,8 @@ Status StandIn::StopThread(std::chrono::nanoseconds limit) {
   }
 }
 
-Status StandIn::Plant() {
-  SSI_ASSIGN(vmas_, ReadVmas(tracee_.pid()));
+Status StandIn::Plant(std::vector<Vma> vmas) {
+  vmas_ = std::move(vmas);
   auto vdso = std::find_if(vmas_.begin(), vmas_.end(), [](const Vma& vma) {
     return vma.kind == Vma::Kind::kVdso;
   });
@@ -158,12 +172,13 @@ Status StandIn::Plant() {
   syscall_instruction_ = Raw(instruction);
   SSI_ASSIGN(thread_, CaptureThread(tracee_, HomePid{Raw(tracee_.pid())}));
   Registers& registers = thread_.registers;
-  if (registers.InCall() && registers.result() == -EINTR &&
-      AnswersEintrAtFreeze(registers.call_number())) {
+  if (CutShort(registers)) {
     registers.SetInterrupted(registers.call_number(), kRestartNoHand);
   }
   SSI_ASSIGN(auto injector, Injector::Begin(tracee_, instruction));
+  LiftLimits();
   auto window = PlantAgent(tracee_, injector, vmas_);
+  RestoreLimits();
   if (!window) {
     SSI_TRY(injector.End());
     return std::unexpected(window.error());
@@ -273,6 +288,7 @@ std::vector<MemoryRun> StandIn::RangesToKeep() const {
   for (const auto& area : kept_) {
     keep.push_back({area.vma.start, area.vma.size()});
   }
+  keep.insert(keep.end(), sealed_.begin(), sealed_.end());
   std::sort(keep.begin(), keep.end(),
             [](const MemoryRun& a, const MemoryRun& b) {
               return a.address < b.address;
@@ -280,7 +296,29 @@ std::vector<MemoryRun> StandIn::RangesToKeep() const {
   return keep;
 }
 
+// What is sealed stays mapped as it is, wherever the process computes. Its
+// pages come back with the image; those that do not are empty then, so they
+// are emptied now. That is refused for what is not writable, which cannot
+// change away either.
+Status StandIn::EmptySealed() {
+  AgentRunner runner(tracee_, *window_);
+  CallBatch batch(runner);
+  sealed_.clear();
+  for (const auto& vma : vmas_) {
+    bool kept = std::any_of(kept_.begin(), kept_.end(), [&](const auto& area) {
+      return area.vma.start == vma.start;
+    });
+    if (vma.Has(kVmaSealed) && !kept) {
+      sealed_.push_back({vma.start, vma.size()});
+      batch.Add("madvise of sealed memory", SYS_madvise,
+                {vma.start, vma.size(), MADV_DONTNEED}, EPERM);
+    }
+  }
+  return batch.Flush();
+}
+
 Status StandIn::Empty() {
+  SSI_TRY(EmptySealed());
   AgentRunner runner(tracee_, *window_);
   SSI_TRY(UnregisterUserMemory(runner, thread_));
   shown_bytes_.clear();
@@ -315,8 +353,7 @@ bool StandIn::TakeStop() {
 Status StandIn::StopServing() {
   SSI_TRY(StopAgent(tracee_, stop_pending_));
   SSI_ASSIGN(auto registers, tracee_.GetRegisters());
-  if (registers.InCall() && registers.result() == -EINTR &&
-      AnswersEintrAtFreeze(registers.call_number())) {
+  if (CutShort(registers)) {
     registers.SetInterrupted(registers.call_number(), kRestartNoHand);
     SSI_TRY(tracee_.SetRegisters(registers));
   }

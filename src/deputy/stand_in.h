@@ -1,6 +1,8 @@
 #ifndef SSI_DEPUTY_STAND_IN_H_
 #define SSI_DEPUTY_STAND_IN_H_
 
+#include <sys/resource.h>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -53,8 +55,9 @@ class StandIn {
   [[nodiscard]] std::optional<PendingCall> waiting_call() const;
   [[nodiscard]] const std::vector<Vma>& vmas() const { return vmas_; }
 
-  // Saves the thread's state and starts the agent.
-  Status Plant();
+  // Saves the thread's state and starts the agent. `vmas`: its areas, read
+  // after the freeze.
+  Status Plant(std::vector<Vma> vmas);
   // The image, and which pages go with it. Memory stays as it is.
   Result<CapturedProcess> Capture(MappedFiles& files);
   // Unmaps everything but the kernel's pages, agent, argv and environ, kept
@@ -97,6 +100,10 @@ class StandIn {
   Status RequeueUndelivered(CallRunner& runner);
   Status MakeRestartBlock(Injector& injector);
   std::vector<MemoryRun> RangesToKeep() const;
+  Status EmptySealed();
+  void KeepSealed(std::vector<ImageArea>& areas) const;
+  void LiftLimits();
+  void RestoreLimits();
 
   Tracee tracee_;
   ThreadImage thread_;
@@ -109,6 +116,12 @@ class StandIn {
   std::vector<MemoryRun> shown_;
   std::vector<std::byte> shown_bytes_;
   std::optional<MemoryRun> wait_memory_;
+  std::vector<MemoryRun> sealed_;  // that nothing can take out of its memory
+  struct Lifted {
+    int resource;
+    rlimit limit;
+  };
+  std::vector<Lifted> lifted_;
   CapturedProcess incoming_;
   bool planted_ = false;
   bool stop_pending_ = false;

@@ -24,6 +24,53 @@ bool Overlaps(const Vma& vma, std::uint64_t start, std::uint64_t end) {
 
 }  // namespace
 
+// In an image that comes home: what is here all the time.
+void StandIn::KeepSealed(std::vector<ImageArea>& areas) const {
+  for (auto& area : areas) {
+    std::uint64_t at = area.vma.start;
+    for (const auto& run : sealed_) {
+      if (run.address <= at && at < run.address + run.size) {
+        at = run.address + run.size;
+      }
+    }
+    if (area.vma.Has(kVmaSealed) && at >= area.vma.end) {
+      area.source = ImageArea::Source::kKept;
+    }
+  }
+}
+
+// Limits of the process's own must not keep the runtime from its work: they
+// count what only the runtime needs, and only for a moment.
+void StandIn::LiftLimits() {
+  for (int resource : {RLIMIT_AS, RLIMIT_DATA, RLIMIT_NOFILE}) {
+    auto which = static_cast<__rlimit_resource>(resource);
+    rlimit limit{};
+    if (::prlimit(Raw(tracee_.pid()), which, nullptr, &limit) != 0) {
+      continue;
+    }
+    constexpr rlim_t kMany = 1 << 20;  // of descriptors: fs.nr_open
+    bool lifted = false;
+    for (rlim_t high : {RLIM_INFINITY, std::max(limit.rlim_max, kMany),
+                        limit.rlim_max}) {
+      rlimit value{high, std::max(high, limit.rlim_max)};
+      lifted = lifted ||
+               ::prlimit(Raw(tracee_.pid()), which, &value, nullptr) == 0;
+    }
+    if (lifted) {
+      lifted_.push_back({resource, limit});
+    }
+  }
+}
+
+void StandIn::RestoreLimits() {
+  for (const auto& lifted : lifted_) {
+    ::prlimit(Raw(tracee_.pid()),
+              static_cast<__rlimit_resource>(lifted.resource), &lifted.limit,
+              nullptr);
+  }
+  lifted_.clear();
+}
+
 Status StandIn::MakeRoomForAgent(const std::vector<ImageArea>& areas) {
   std::uint64_t code = Raw(AgentCodeAt(window_->remote()));
   bool clear =
@@ -33,7 +80,7 @@ Status StandIn::MakeRoomForAgent(const std::vector<ImageArea>& areas) {
   if (clear) {
     return {};
   }
-  SSI_ASSIGN(auto mine, ReadVmas(tracee_.pid()));
+  SSI_ASSIGN(auto mine, ReadVmaRanges(tracee_.pid()));
   for (const auto& area : areas) {
     mine.push_back(area.vma);
   }
@@ -106,8 +153,10 @@ Status StandIn::MatchKept() {
 Status StandIn::Refill(const CapturedProcess& incoming,
                        const MappedFiles& files) {
   incoming_ = incoming;
+  LiftLimits();
   SSI_TRY(MakeRoomForAgent(incoming.image.areas));
   SSI_TRY(MatchKept());
+  KeepSealed(incoming_.image.areas);
   AgentRunner runner(tracee_, *window_);
   // Each file is opened through our own descriptor, whatever its name is now.
   CallBatch batch(runner);
@@ -146,6 +195,7 @@ Status StandIn::Refill(const CapturedProcess& incoming,
 }
 
 Status StandIn::AbortRefill() {
+  RestoreLimits();
   AgentRunner runner(tracee_, *window_);
   CallBatch batch(runner);
   for (const auto& area : incoming_.image.areas) {
@@ -170,6 +220,7 @@ Status StandIn::AbortRefill() {
 Status StandIn::FinishRefill(const SignalActions& current) {
   AgentRunner runner(tracee_, *window_);
   SSI_TRY(FinishAreas(runner, incoming_.image, incoming_.contents));
+  RestoreLimits();
   SSI_TRY(RestoreStates(runner, incoming_.image, current));
   SSI_TRY(RequeueUndelivered(runner));
   stop_pending_ |= runner.stop_pending();

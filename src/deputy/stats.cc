@@ -2,7 +2,7 @@
 
 #include <google/protobuf/util/json_util.h>
 
-#include "base/files.h"
+#include "base/unique_fd.h"
 #include "supervisor/call_table.h"
 
 namespace ssi {
@@ -48,7 +48,7 @@ void DescribeForStats(const Deputy& deputy, wire::ProcessStats& stats) {
     to.set_user(Seconds(used.user));
     to.set_system(Seconds(used.system));
   }
-  for (const auto& [number, count] : deputy.call_counts()) {
+  for (const auto& [number, count] : deputy.history().home_calls()) {
     DescribeCall(number, count, *stats.add_home_calls());
   }
   for (const auto& [number, count] : deputy.history().came_home()) {
@@ -56,7 +56,7 @@ void DescribeForStats(const Deputy& deputy, wire::ProcessStats& stats) {
   }
 }
 
-Status WriteStatsFile(const wire::JobStats& stats, const std::string& path) {
+Status WriteStats(const wire::JobStats& stats, int fd) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;
   options.always_print_primitive_fields = true;
@@ -67,7 +67,7 @@ Status WriteStatsFile(const wire::JobStats& stats, const std::string& path) {
   if (!status.ok()) {
     return Fail(ErrorCode::kSystem, "stats: {}", status.ToString());
   }
-  return WriteFileAtomically(path, text, 0644);
+  return WriteAll(fd, text.data(), text.size());
 }
 
 }  // namespace ssi

@@ -1,8 +1,6 @@
 #ifndef SSI_DEPUTY_STATS_H_
 #define SSI_DEPUTY_STATS_H_
 
-#include <string>
-
 #include "base/result.h"
 #include "deputy/deputy.h"
 #include "proto/control.pb.h"
@@ -13,7 +11,7 @@ namespace ssi {
 void DescribeForStats(const Deputy& deputy, wire::ProcessStats& stats);
 
 // As JSON, with every field, also those that are 0.
-Status WriteStatsFile(const wire::JobStats& stats, const std::string& path);
+Status WriteStats(const wire::JobStats& stats, int fd);
 
 }  // namespace ssi
 

@@ -60,7 +60,7 @@ Status ExecuteAgainUntraced(const Tracee& tracee) {
              ReadObject<std::uint64_t>(tracee.pid(), RemoteAddr{stack}));
   std::uint64_t arguments = stack + 8;
   std::uint64_t environment = arguments + (count + 1) * 8;
-  SSI_ASSIGN(auto vmas, ReadVmas(tracee.pid()));
+  SSI_ASSIGN(auto vmas, ReadVmaRanges(tracee.pid()));
   for (const auto& vma : vmas) {
     if (vma.kind != Vma::Kind::kVdso) {
       continue;

@@ -18,11 +18,14 @@ std::string CaptureVersion(std::uint32_t payload_version) {
                      payload_version);
 }
 
-void DescribeVdso(wire::AskDetails& details) {
+namespace {
+
+wire::AskDetails OwnVdso() {
+  wire::AskDetails details;
   HostPid self{::getpid()};
-  auto vmas = ReadVmas(self);
+  auto vmas = ReadVmaRanges(self);
   if (!vmas) {
-    return;
+    return details;
   }
   for (const auto& vma : *vmas) {
     if (vma.kind != Vma::Kind::kVvar && vma.kind != Vma::Kind::kVdso) {
@@ -35,6 +38,15 @@ void DescribeVdso(wire::AskDetails& details) {
       details.set_vdso_hash(XXH3_64bits(code.data(), code.size()));
     }
   }
+  return details;
+}
+
+}  // namespace
+
+void DescribeVdso(wire::AskDetails& details) {
+  // The kernel gives a process its areas once.
+  static const wire::AskDetails own = OwnVdso();
+  details.MergeFrom(own);
 }
 
 bool SameVdso(const wire::AskDetails& details) {

@@ -279,7 +279,10 @@ class Receiver {
     if (total != payload.size()) {
       return Fail(ErrorCode::kProtocol, "bulk: pages without a run");
     }
-    return writer_.Write(runs_, payload);
+    if (written_ && !destination_.nowhere) {
+      written_ = writer_.Write(runs_, payload);
+    }
+    return {};
   }
 
   Status File(std::span<const std::byte> payload) {
@@ -294,8 +297,11 @@ class Receiver {
     if (std::find(wanted.begin(), wanted.end(), id) == wanted.end()) {
       return Fail(ErrorCode::kProtocol, "bulk: file {} was not asked for", id);
     }
-    return destination_.write_file(id, offset,
-                                   payload.subspan(sizeof id + sizeof offset));
+    if (written_) {
+      written_ = destination_.write_file(
+          id, offset, payload.subspan(sizeof id + sizeof offset));
+    }
+    return {};
   }
 
   Result<Checksum> End(std::span<const std::byte> payload) {
@@ -310,6 +316,7 @@ class Receiver {
     }
     RecordHead head{RecordType::kGot, sizeof mine};
     SSI_TRY(stream_.Write({BytesOf(head), BytesOf(mine)}));
+    SSI_TRY(written_);
     return mine;
   }
 
@@ -317,6 +324,7 @@ class Receiver {
   const std::vector<MemoryRun>& contents_;
   const Destination& destination_;
   PageWriter writer_;
+  Status written_;  // as far as that went
   Sum sum_;
   std::vector<std::byte> buffer_;
   std::vector<MemoryRun> runs_;

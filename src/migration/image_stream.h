@@ -50,6 +50,7 @@ Result<CapturedProcess> ReadImage(proto::BulkStream& stream);
 
 struct Destination {
   HostPid process{};
+  bool nowhere = false;               // read all the same, and forget
   std::vector<std::uint32_t> wanted;  // file ids
   // Writes bytes of a wanted file.
   std::function<Status(std::uint32_t id, std::uint64_t offset,
@@ -57,7 +58,8 @@ struct Destination {
       write_file;
 };
 // All contents into the process. `contents` is what the image announced: pages
-// outside of it are a protocol error.
+// outside of it are a protocol error. Where they cannot be written the rest is
+// read all the same, so that the stream can carry another image later.
 Result<Checksum> ReadContents(proto::BulkStream& stream,
                               const std::vector<MemoryRun>& contents,
                               const Destination& destination);

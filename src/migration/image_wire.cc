@@ -296,6 +296,8 @@ void ToWire(const CapturedProcess& captured, wire::Image& out) {
     FileToWire(file, *out.add_files());
   }
   RunsToWire(image.guards, *out.mutable_guards());
+  out.mutable_descriptors()->Assign(image.descriptors.begin(),
+                                    image.descriptors.end());
   RunsToWire(captured.contents, *out.mutable_contents());
   TablesToWire(image, out);
   out.set_clock_floor_monotonic_ns(image.clock_floor.monotonic.count());
@@ -329,6 +331,12 @@ Result<CapturedProcess> FromWire(const wire::Image& in) {
     image.files.push_back(FileFromWire(file));
   }
   image.guards = RunsFromWire(in.guards());
+  constexpr int kMostDescriptors = 8192;
+  if (in.descriptors_size() > kMostDescriptors) {
+    return Fail(ErrorCode::kProtocol, "image: {} descriptors",
+                in.descriptors_size());
+  }
+  image.descriptors.assign(in.descriptors().begin(), in.descriptors().end());
   captured.contents = RunsFromWire(in.contents());
   if (!ContentsFit(captured)) {
     return Fail(ErrorCode::kProtocol, "image: contents outside of areas");

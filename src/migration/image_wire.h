@@ -15,12 +15,12 @@ inline constexpr std::uint32_t kImageFormat = 1;
 // process, whatever a peer says.
 inline constexpr int kMostAreas = 1 << 17;
 
-void ToWire(const CapturedProcess& captured, wire::Image& image);
+void ToWire(const CapturedProcess& captured, wire::Image& out);
 // Checks everything that later steps rely on: order, alignment and bounds of
 // areas and contents, that contents lie inside areas, one thread, sizes of
 // registers and tables. kProtocol otherwise. `unreadable` stays empty: it only
 // matters to who reads the pages.
-Result<CapturedProcess> FromWire(const wire::Image& image);
+Result<CapturedProcess> FromWire(const wire::Image& in);
 
 void FileToWire(const MappedFile& file, wire::MappedFile& out);
 MappedFile FileFromWire(const wire::MappedFile& in);

@@ -101,7 +101,7 @@ void Daemon::OnConnection(UniqueFd socket) {
         }
         if (greeted) {
           OnGreeted(*std::move(greeted));
-        } else {
+        } else if (repeats_.IsNew(greeted.error().message)) {
           spdlog::warn("a connection was refused: {}", greeted.error().message);
         }
       });
@@ -195,10 +195,11 @@ void Daemon::OnPeerRequest(const wire::Request& request,
   respond(std::move(response));
 }
 
-void Daemon::OpenSession(const wire::OpenSession& open, Respond respond) {
+void Daemon::OpenSession(const wire::OpenSession& open,
+                         const Respond& respond) {
   wire::Request request;
   *request.mutable_open_session() = open;
-  std::string node = open.node();
+  const std::string& node = open.node();
   if (node == options_.name) {
     respond(ErrorResponse("a process cannot be sent to its own node"));
     return;
@@ -322,11 +323,16 @@ UniqueFd GoIntoBackground() {
   return UniqueFd(fds[1]);
 }
 
-void DetachStdio() {
-  int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  for (int fd : {0, 1, 2}) {
-    ::dup2(null, fd);
-  }
+// Standard output of the daemon and of the supervisors that it starts goes to
+// its log: none of them keeps the terminal. Gives back what stderr was.
+Result<UniqueFd> DetachStdio(const std::string& log_path) {
+  SSI_ASSIGN(UniqueFd null, Open("/dev/null", O_RDONLY));
+  SSI_ASSIGN(UniqueFd log, Open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0600));
+  UniqueFd terminal(::fcntl(2, F_DUPFD_CLOEXEC, 3));
+  ::dup2(null.get(), 0);
+  ::dup2(log.get(), 1);
+  ::dup2(log.get(), 2);
+  return terminal;
 }
 
 Status Serve(DaemonOptions options, const UniqueFd& background) {
@@ -344,16 +350,30 @@ Status Serve(DaemonOptions options, const UniqueFd& background) {
   Loop loop;
   auto work = asio::make_work_guard(loop);
   int ready_fd = options.ready_fd;
+  std::string name = options.name;
+  std::string log_path = RuntimeDir() + "/ssid.log";
+  UniqueFd terminal;
+  if (background.valid()) {
+    SSI_ASSIGN(terminal, DetachStdio(log_path));
+  }
   Daemon daemon(loop, std::move(options), *std::move(key));
-  SSI_TRY(daemon.Start());
+  if (auto started = daemon.Start(); !started) {
+    if (terminal.valid()) {
+      ::dup2(terminal.get(), 2);
+    }
+    return started;
+  }
   if (ready_fd >= 0) {
     std::string line = fmt::format("{} {}\n", ::getpid(), daemon.address());
     (void)WriteAll(ready_fd, line.data(), line.size());
     ::close(ready_fd);
   }
   if (background.valid()) {
-    SSI_TRY(LogToFile("ssid", RuntimeDir() + "/ssid.log", LogLevel::kInfo));
-    DetachStdio();
+    SSI_TRY(LogToFile("ssid", log_path, LogLevel::kInfo));
+    std::string line = fmt::format("ssid: node {} serves at {}; log {}\n", name,
+                                   daemon.address(), log_path);
+    (void)WriteAll(terminal.get(), line.data(), line.size());
+    terminal.Reset();
     (void)!::write(background.get(), "y", 1);
   }
   loop.run();

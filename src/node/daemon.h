@@ -13,6 +13,7 @@
 #include "node/guest_hosts.h"
 #include "node/options.h"
 #include "node/peers.h"
+#include "node/repeats.h"
 #include "proto/greeting.h"
 #include "proto/key.h"
 #include "proto/listen.h"
@@ -45,7 +46,7 @@ class Daemon {
   void OnRequest(const wire::Request& request, Respond respond);
   void OnPeerRequest(const wire::Request& request, const Respond& respond);
   wire::Registered OnRegister(const wire::RegisterJob& job);
-  void OpenSession(const wire::OpenSession& open, Respond respond);
+  void OpenSession(const wire::OpenSession& open, const Respond& respond);
   void ListNodes(const Respond& respond);
   void ListProcesses(Respond respond);
   void PassToJob(std::int32_t pid, const wire::Request& request,
@@ -63,6 +64,7 @@ class Daemon {
   std::unique_ptr<GuestHosts> guests_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<ControlServer> control_;
+  Repeats repeats_;
   bool leaving_ = false;
 };
 

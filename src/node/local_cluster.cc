@@ -31,7 +31,7 @@ namespace {
 // Far enough apart that a forgotten clock offset shows, and not the same for
 // any two nodes.
 constexpr std::chrono::seconds kClockStep{1000};
-constexpr int kStartLimitMs = 10000;
+constexpr int kStartLimitMs = 30000;
 
 std::string Folder() {
   return RuntimeDir() + "/local";
@@ -171,6 +171,7 @@ NodePlan PlanOf(unsigned index, const LocalOptions& options,
   ::fcntl(ready, F_SETFD, 0);
   std::string number = std::to_string(ready);
   std::vector<char*> arguments;
+  arguments.reserve(plan.arguments.size() + 3);
   for (const auto& argument : plan.arguments) {
     arguments.push_back(const_cast<char*>(argument.c_str()));
   }
@@ -233,14 +234,17 @@ Result<Entry> StartNode(const NodePlan& plan, const LocalOptions& options) {
   }
   ::close(fds[1]);
   auto line = ReadReady(ready.get());
-  if (plan.index > 0) {
-    ::waitpid(pid, nullptr, 0);
-  }
   if (!line) {
+    ::kill(-pid, SIGKILL);  // its session, so also what it has become by now
+    ::kill(pid, SIGKILL);   // if it has none yet
+    ::waitpid(pid, nullptr, 0);
     auto text = ReadFile(log_path);
     return Fail(ErrorCode::kSystem, "node {}: {}; its log {} says: {}",
                 plan.name, line.error().message, log_path,
                 text ? *text : "nothing");
+  }
+  if (plan.index > 0) {
+    ::waitpid(pid, nullptr, 0);
   }
   Entry entry;
   entry.node.name = plan.name;
@@ -342,6 +346,7 @@ Result<std::vector<LocalNode>> LocalUp(const LocalOptions& options) {
     return std::unexpected(status.error());
   }
   std::vector<LocalNode> nodes;
+  nodes.reserve(entries.size());
   for (const auto& entry : entries) {
     nodes.push_back(entry.node);
   }

@@ -82,7 +82,7 @@ Peers::~Peers() = default;
 // ---- connections ------------------------------------------------------------
 
 void Peers::Join(const std::string& address) {
-  wanted_[address];
+  wanted_.insert(address);
   Connect(address);
 }
 
@@ -177,12 +177,11 @@ void Peers::Drop(const std::shared_ptr<Link>& link) {
 void Peers::OnLost(const std::shared_ptr<Link>& link,
                    const std::string& reason) {
   if (!link->address.empty()) {
-    auto wanted = wanted_.find(link->address);
-    if (wanted != wanted_.end() && wanted->second != reason) {
-      wanted->second = reason;
+    if (wanted_.contains(link->address) &&
+        repeats_.IsNew(link->address + reason)) {
       spdlog::warn("{}: {}", link->address, reason);
     }
-  } else if (link->name.empty()) {
+  } else if (link->name.empty() && repeats_.IsNew(link->host + reason)) {
     spdlog::warn("connection from {}: {}", link->host, reason);
   }
   auto peer = peers_.find(link->name);
@@ -267,9 +266,7 @@ void Peers::OnHello(const std::shared_ptr<Link>& link,
   peer.state = "up";
   peer.reason.clear();
   peer.heard = clock_.Boot();
-  if (!link->address.empty()) {
-    wanted_[link->address].clear();
-  }
+  repeats_.Forget();  // what fails from now on is news
   if (news) {
     spdlog::info("node {} is up at {}", info.name(), peer.info.address());
   }
@@ -345,7 +342,7 @@ void Peers::Tick() {
       peer.link->channel->Send(session::kStatus, 0, 0, *load);
     }
   }
-  for (const auto& [address, reason] : wanted_) {
+  for (const auto& address : wanted_) {
     bool trying = std::any_of(
         links_.begin(), links_.end(),
         [&address](const auto& link) { return link->address == address; });

@@ -4,12 +4,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/loop.h"
 #include "base/result.h"
+#include "node/repeats.h"
 #include "proto/channel.h"
 #include "proto/connect.h"
 #include "proto/control.pb.h"
@@ -95,13 +97,14 @@ class Peers {
   Hooks hooks_;
   std::map<std::string, Peer> peers_;  // by name
   std::vector<std::shared_ptr<Link>> links_;
-  std::map<std::string, std::string> wanted_;  // address to why it failed
+  std::set<std::string> wanted_;  // addresses of --join
   struct Waiting {
     std::string node;
     OnResponse on_response;
   };
   std::map<std::uint64_t, Waiting> waiting_;
   std::uint64_t next_id_ = 1;
+  Repeats repeats_;
   Timer tick_;
 };
 

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -159,28 +160,9 @@ Status CaptureByCalls(CallRunner& runner, ProcessImage& image) {
                      0});
   }
   std::uint64_t tid_slot = kSignalCount * kSlot;
-  std::uint64_t tsc_slot = tid_slot + 8;
   calls.push_back(
       {SYS_prctl, {PR_GET_TID_ADDRESS, Raw(runner.space()) + tid_slot}, 0});
-  calls.push_back({SYS_prctl, {PR_GET_TSC, Raw(runner.space()) + tsc_slot}, 0});
-  struct State {
-    std::uint64_t number;
-    CallArgs args;
-    std::int64_t ProcessStates::*member;
-  };
-  const std::array states = {
-      State{SYS_personality, {0xffffffff}, &ProcessStates::personality},
-      State{SYS_prctl, {PR_GET_DUMPABLE}, &ProcessStates::dumpable},
-      State{SYS_prctl, {PR_GET_THP_DISABLE}, &ProcessStates::thp_disable},
-      State{SYS_prctl, {PR_GET_TIMERSLACK}, &ProcessStates::timer_slack},
-      State{SYS_prctl, {PR_GET_MDWE}, &ProcessStates::mdwe},
-      State{SYS_membarrier,
-            {kMembarrierGetRegistrations},
-            &ProcessStates::membarrier}};
-  std::size_t first_state = calls.size();
-  for (const auto& state : states) {
-    calls.push_back({state.number, state.args, 0});
-  }
+  calls.push_back({SYS_prctl, {PR_GET_DUMPABLE}, 0});
   SSI_TRY(runner.Run(calls));
   for (std::size_t i = 0; i < kSignalCount; ++i) {
     SSI_TRY(runner.Get(
@@ -188,19 +170,71 @@ Status CaptureByCalls(CallRunner& runner, ProcessImage& image) {
   }
   SSI_TRY(runner.Get(tid_slot, std::as_writable_bytes(std::span(
                                    &image.threads[0].clear_child_tid, 1))));
-  if (calls[kSignalCount + 1].result == 0) {
-    std::int32_t tsc = 0;
-    SSI_TRY(runner.Get(tsc_slot, std::as_writable_bytes(std::span(&tsc, 1))));
-    image.states.tsc_mode = tsc;
+  image.states.dumpable = std::max(calls[kSignalCount + 1].result,
+                                   std::int64_t{-1});
+  return {};
+}
+
+namespace {
+
+struct StateCall {
+  std::uint64_t number;
+  CallArgs args;
+  std::int64_t ProcessStates::*member;
+};
+// What the program can set anew wherever it is; an error is "not known".
+const std::array kStateCalls = {
+    StateCall{SYS_personality, {0xffffffff}, &ProcessStates::personality},
+    StateCall{SYS_prctl, {PR_GET_THP_DISABLE}, &ProcessStates::thp_disable},
+    StateCall{SYS_prctl, {PR_GET_TIMERSLACK}, &ProcessStates::timer_slack},
+    StateCall{SYS_prctl, {PR_GET_MDWE}, &ProcessStates::mdwe},
+    StateCall{SYS_membarrier,
+              {kMembarrierGetRegistrations},
+              &ProcessStates::membarrier}};
+
+Status CaptureStates(CallRunner& runner, ProcessStates& states) {
+  std::vector<AgentCall> calls;
+  for (const auto& state : kStateCalls) {
+    calls.push_back({state.number, state.args, 0});
   }
-  for (std::size_t i = 0; i < states.size(); ++i) {
-    std::int64_t result = calls[first_state + i].result;
-    image.states.*states[i].member = result < 0 ? -1 : result;
+  calls.push_back({SYS_prctl, {PR_GET_TSC, Raw(runner.space())}, 0});
+  SSI_TRY(runner.Run(calls));
+  for (std::size_t i = 0; i < kStateCalls.size(); ++i) {
+    states.*kStateCalls[i].member = std::max(calls[i].result, std::int64_t{-1});
+  }
+  std::int32_t tsc = 0;
+  if (calls.back().result == 0) {
+    SSI_TRY(runner.Get(0, std::as_writable_bytes(std::span(&tsc, 1))));
+    states.tsc_mode = tsc;
   }
   return {};
 }
 
+// The local descriptor table, which next to no program has. The kernel says
+// neither its size nor what of it is in use.
+Status CaptureDescriptors(CallRunner& runner, ProcessImage& image) {
+  constexpr std::size_t kMost = 3968;  // fits into the page of a body
+  constexpr std::uint64_t kRead = 0;
+  std::array<AgentCall, 1> call = {
+      AgentCall{SYS_modify_ldt, {kRead, Raw(runner.space()), kMost}, 0}};
+  SSI_TRY(runner.Run(call));
+  image.descriptors.clear();
+  if (call[0].result <= 0) {
+    return {};  // none, or a kernel without any
+  }
+  image.descriptors.resize(kMost / sizeof(std::uint64_t));
+  SSI_TRY(runner.Get(0, std::as_writable_bytes(std::span(image.descriptors))));
+  return image.descriptors.back() == 0
+             ? Status()
+             : Fail(ErrorCode::kUnsupported,
+                    "its local descriptor table is too large");
+}
+
+}  // namespace
+
 Status CaptureMovingParts(CallRunner& runner, ProcessImage& image) {
+  SSI_TRY(CaptureStates(runner, image.states));
+  SSI_TRY(CaptureDescriptors(runner, image));
   std::array<AgentCall, 2> calls = {
       AgentCall{SYS_brk, {0}, 0},
       AgentCall{SYS_sigaltstack, {0, Raw(runner.space())}, 0}};

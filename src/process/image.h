@@ -132,6 +132,7 @@ struct ProcessImage {
   MemoryLayout layout;
   SignalActions actions{};
   ProcessStates states;
+  std::vector<std::uint64_t> descriptors;  // the LDT; empty: it has none
   std::array<ResourceLimit, kLimitCount> limits{};
   ClockFloor clock_floor;
   CpuTime cpu_elsewhere;  // used where it was before, all hops together

@@ -71,16 +71,20 @@ Result<std::int64_t> Injector::CallAndInterrupt(std::uint64_t number,
       return Fail(ErrorCode::kGone, "process {} died: {}", Raw(tracee_.pid()),
                   stop.Describe());
     }
-    if (stop.kind == Stop::Kind::kInterrupted) {
-      break;
-    }
     if (stop.kind == Stop::Kind::kSignal && stop.value == SIGSTOP) {
       stop_pending_ = true;
+    } else if (stop.kind == Stop::Kind::kSignal) {
+      return Fail(ErrorCode::kSystem, "signal {} during an injected call",
+                  stop.value);
     }
-    if (stop.kind == Stop::Kind::kSyscall && !entered) {
+    if (stop.kind == Stop::Kind::kSyscall) {
+      if (entered) {
+        break;  // its exit stop
+      }
       entered = true;
-      // Pends until the call has begun to wait, or is over: its exit stop comes
-      // first, then this one, before an instruction runs.
+      // Pends until the call has begun to wait, or is over. Then its exit stop
+      // comes, which takes the interrupt away: "any trap clears pending STOP
+      // trap" (kernel/signal.c, ptrace_stop; tried on 6.18).
       SSI_TRY(tracee_.Interrupt());
     }
     SSI_TRY(tracee_.StepToSyscall());

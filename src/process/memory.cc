@@ -24,6 +24,7 @@ enum class Direction { kRead, kWrite };
 
 Status MoveRuns(HostPid pid, std::span<const MemoryRun> runs,
                 std::span<std::byte> local, Direction direction) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): 16 KiB for nothing
   std::array<iovec, kMaxPieces> remote;
   while (!runs.empty()) {
     std::size_t count = std::min(runs.size(), kMaxPieces);

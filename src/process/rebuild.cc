@@ -250,7 +250,8 @@ Status FinishAreas(CallRunner& runner, const ProcessImage& image,
   SSI_TRY(AllocateKeys(runner, image));
   CallBatch batch(runner);
   for (const auto& area : image.areas) {
-    bool kept = area.source == ImageArea::Source::kKept;
+    bool kept = area.source == ImageArea::Source::kKept &&
+                !area.vma.Has(kVmaSealed);  // that is as it will always be
     if (IsMapped(area) || kept) {
       // A kept one may have any protection by now: set whatever it should be.
       AddFinalProtection(
@@ -259,8 +260,9 @@ Status FinishAreas(CallRunner& runner, const ProcessImage& image,
     }
   }
   for (const auto& guard : image.guards) {
+    // EPERM: in sealed memory, where they are still.
     batch.Add("guard pages", SYS_madvise,
-              {guard.address, guard.size, kMadvGuardInstall});
+              {guard.address, guard.size, kMadvGuardInstall}, EPERM);
   }
   SSI_TRY(batch.Flush());
   SSI_TRY(RestoreLayout(runner, image.layout));
@@ -273,12 +275,50 @@ Status FinishAreas(CallRunner& runner, const ProcessImage& image,
   return batch.Flush();
 }
 
+namespace {
+
+// The local descriptor table: the kernel takes descriptors in parts only.
+Status RestoreDescriptors(CallRunner& runner, const ProcessImage& image) {
+  struct UserDesc {  // user_desc of asm/ldt.h, its bit fields as one word
+    std::uint32_t entry;
+    std::uint32_t base;
+    std::uint32_t limit;
+    std::uint32_t bits;
+  };
+  constexpr std::uint64_t kWrite = 0x11;
+  CallBatch batch(runner);
+  for (std::size_t i = 0; i < image.descriptors.size(); ++i) {
+    std::uint64_t raw = image.descriptors[i];
+    auto bit = [raw](int at) {
+      return static_cast<std::uint32_t>(raw >> at & 1);
+    };
+    UserDesc desc{static_cast<std::uint32_t>(i),
+                  static_cast<std::uint32_t>((raw >> 16 & 0xffffff) |
+                                             (raw >> 56 << 24)),
+                  static_cast<std::uint32_t>((raw & 0xffff) |
+                                             (raw >> 48 & 0xf) << 16),
+                  0};
+    constexpr std::uint32_t kEmpty = 0x28;  // LDT_empty
+    desc.bits = raw == 0 ? kEmpty
+                         : bit(54) | bit(42) << 1 | bit(43) << 2 |
+                               (bit(41) ^ 1) << 3 | bit(55) << 4 |
+                               (bit(47) ^ 1) << 5 | bit(52) << 6 |
+                               bit(53) << 7;
+    SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(desc));
+    batch.Add("modify_ldt", SYS_modify_ldt, {kWrite, Raw(at), sizeof desc});
+  }
+  return batch.Flush();
+}
+
+}  // namespace
+
 Status RestoreStates(CallRunner& runner, const ProcessImage& image,
                      const SignalActions& current) {
   const ThreadImage& thread = image.threads[0];
   CallBatch batch(runner);
   for (std::size_t i = 0; i < kSignalCount; ++i) {
-    if (image.actions[i] != current[i]) {
+    // That of SIGTRAP may have been lost to a trap of ours.
+    if (image.actions[i] != current[i] || i + 1 == SIGTRAP) {
       SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(image.actions[i]));
       batch.Add("rt_sigaction", SYS_rt_sigaction,
                 {i + 1, Raw(at), 0, kSigsetSize});
@@ -316,7 +356,12 @@ Status RestoreStates(CallRunner& runner, const ProcessImage& image,
       batch.Add("membarrier", SYS_membarrier, {std::uint64_t{1} << bit, 0, 0});
     }
   }
+  if (states.tsc_mode > 0) {
+    batch.Add("PR_SET_TSC", SYS_prctl,
+              {PR_SET_TSC, static_cast<std::uint64_t>(states.tsc_mode)});
+  }
   SSI_TRY(batch.Flush());
+  SSI_TRY(RestoreDescriptors(runner, image));
   return RegisterUserMemory(runner, thread);
 }
 
@@ -362,8 +407,7 @@ std::vector<MemoryRun> RangesToUnmap(const std::vector<Vma>& vmas,
 Status UnmapRanges(CallRunner& runner, const std::vector<MemoryRun>& ranges) {
   CallBatch batch(runner);
   for (const auto& range : ranges) {
-    batch.Add("munmap", SYS_munmap, {range.address, range.size},
-              EPERM);  // sealed: stays, and is found again when it comes home
+    batch.Add("munmap", SYS_munmap, {range.address, range.size});
   }
   return batch.Flush();
 }

@@ -109,12 +109,21 @@ Result<std::optional<Stop>> Tracee::WaitFor(
     std::chrono::nanoseconds limit) const {
   timespec start{};
   ::clock_gettime(CLOCK_MONOTONIC, &start);
+  // A SIGCHLD that is taken here may be another child's, or of a later event of
+  // this one: the loop gets it back.
+  bool taken = false;
+  auto give_back = [&taken] {
+    if (taken) {
+      ::kill(::getpid(), SIGCHLD);
+    }
+  };
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
   for (;;) {
-    SSI_ASSIGN(auto stop, TakeStop(WNOHANG));
-    if (stop) {
+    auto stop = TakeStop(WNOHANG);
+    if (!stop || *stop) {
+      give_back();
       return stop;
     }
     timespec now{};
@@ -122,6 +131,7 @@ Result<std::optional<Stop>> Tracee::WaitFor(
     auto passed = std::chrono::seconds(now.tv_sec - start.tv_sec) +
                   std::chrono::nanoseconds(now.tv_nsec - start.tv_nsec);
     if (passed >= limit) {
+      give_back();
       return std::nullopt;
     }
     auto left = limit - passed;
@@ -129,7 +139,7 @@ Result<std::optional<Stop>> Tracee::WaitFor(
     // again at least every 10 ms.
     left = std::min(left, std::chrono::nanoseconds(10'000'000));
     timespec wait{left.count() / 1'000'000'000, left.count() % 1'000'000'000};
-    (void)::sigtimedwait(&child, nullptr, &wait);
+    taken |= ::sigtimedwait(&child, nullptr, &wait) == SIGCHLD;
   }
 }
 

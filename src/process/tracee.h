@@ -66,7 +66,10 @@ class Tracee {
   HostPid pid_;
 };
 
-constexpr std::uint64_t kAllSignals = ~std::uint64_t{0};
+// All but SIGTRAP, which our own steps and traps raise: where it is blocked the
+// kernel, to force it through, takes the program's action for it away
+// (kernel/signal.c, force_sig_info_to_task).
+constexpr std::uint64_t kAllSignals = ~(std::uint64_t{1} << (5 - 1));
 
 }  // namespace ssi
 

@@ -147,6 +147,12 @@ Result<std::vector<Vma>> ReadVmas(HostPid pid) {
   return ParseSmaps(text);
 }
 
+Result<std::vector<Vma>> ReadVmaRanges(HostPid pid) {
+  SSI_ASSIGN(std::string text,
+             ReadFile(fmt::format("/proc/{}/maps", Raw(pid))));
+  return ParseSmaps(text);  // the same lines, and nothing between them
+}
+
 std::optional<std::uint64_t> FindFree(const std::vector<Vma>& vmas,
                                       std::uint64_t size, std::uint64_t from,
                                       std::uint64_t limit) {

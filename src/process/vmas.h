@@ -70,6 +70,10 @@ Result<std::vector<Vma>> ParseSmaps(std::string_view text);
 // Of a process or thread. A group leader that has exited shows nothing: ask a
 // living thread.
 Result<std::vector<Vma>> ReadVmas(HostPid pid);
+// The same without flags and protection keys, from /proc/PID/maps: smaps walks
+// all page tables for its numbers and is ten times as dear, more for a large
+// process.
+Result<std::vector<Vma>> ReadVmaRanges(HostPid pid);
 
 // The lowest address from `from` on, a multiple of the page size, where `size`
 // bytes are free and no stack may grow into; nothing below `limit`.

@@ -140,6 +140,9 @@ void AwayCalls::LocalTold(const Notification& call, const Decision& decision) {
     case Special::kRestart:
       Restart();
       return;
+    case Special::kRemap:
+      hooks_.remap(call);
+      return;
     default:  // set_tid_address
       ByKernel();
       return;

@@ -41,6 +41,7 @@ class AwayCalls {
     // The call cannot be made here: the thread is to stop and go home.
     std::function<void(int number, std::string_view reason)> come_home;
     std::function<void(const Notification&)> map_file;
+    std::function<void(const Notification&)> remap;
   };
 
   AwayCalls(Parts parts, Hooks hooks)

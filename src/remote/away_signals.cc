@@ -82,6 +82,10 @@ void AwaySignals::OnThreadStopped() {
   JudgeWaiting();
 }
 
+void AwaySignals::OnCallTaken() {
+  JudgeWaiting();
+}
+
 void AwaySignals::JudgeWaiting() {
   while (!waiting_.empty() &&
          !(temporary_ && temporary_->step == Temporary::Step::kWaitFrame)) {

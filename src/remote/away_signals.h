@@ -47,6 +47,10 @@ class AwaySignals {
   void OnOffer(const wire::SignalOffer& offer);
   // The thread is stopped where its mask can be read and set.
   void OnThreadStopped();
+  // The thread has entered a call, which was begun. A stop that was asked for
+  // before comes only when the call is answered, and home may answer it only
+  // when the offers are.
+  void OnCallTaken();
   // It is in the delivery stop of `signal`. Makes it go on.
   void OnDeliveryStop(int signal);
   // The thread is about to be answered: a temporary mask needs a stop before

@@ -19,6 +19,7 @@
 #include "process/agent_site.h"
 #include "process/call_runner.h"
 #include "process/capture.h"
+#include "process/leave_vdso.h"
 #include "process/page_reader.h"
 #include "process/page_scan.h"
 #include "remote/sandbox_protocol.h"
@@ -135,7 +136,7 @@ Result<int> Body::TakeFile(CallRunner& runner, const UniqueFd& file_socket,
 Status Body::MapContents(const LocalFile& local_file,
                          const UniqueFd& file_socket) {
   AgentRunner runner(tracee_, window_[0]);
-  SSI_ASSIGN(auto now, ReadVmas(pid()));
+  SSI_ASSIGN(auto now, ReadVmaRanges(pid()));
   // Its own leftovers: the program of init, its stack.
   std::vector<MemoryRun> keep = {{Raw(own_page_), kAgentSiteSize}};
   SSI_TRY(UnmapRanges(runner, RangesToUnmap(now, keep)));
@@ -155,22 +156,33 @@ Status Body::MapContents(const LocalFile& local_file,
 }
 
 Status Body::LearnFiles() {
+  SSI_ASSIGN(auto now, ReadVmaRanges(pid()));
   for (const auto& area : incoming_.image.areas) {
     if (area.file != 0) {
-      SSI_TRY(LearnFile(area.vma.start, area.file));
+      SSI_TRY(LearnFileAt(now, area.vma.start, area.file));
     }
   }
   return {};
 }
 
 Status Body::LearnFile(std::uint64_t address, std::uint32_t file) {
-  SSI_ASSIGN(auto now, ReadVmas(pid()));
+  SSI_ASSIGN(auto now, ReadVmaRanges(pid()));
+  return LearnFileAt(now, address, file);
+}
+
+Status Body::LearnFileAt(const std::vector<Vma>& now, std::uint64_t address,
+                         std::uint32_t file) {
   const Vma* vma = FindVma(now, address);
   if (vma == nullptr || vma->inode == 0) {
     return Fail(ErrorCode::kProtocol, "no file is mapped at {:#x}", address);
   }
   files_[{vma->device_major, vma->device_minor, vma->inode}] = file;
   return {};
+}
+
+std::optional<std::uint32_t> Body::FileOf(const Vma& vma) const {
+  auto file = files_.find({vma.device_major, vma.device_minor, vma.inode});
+  return file == files_.end() ? std::nullopt : std::optional(file->second);
 }
 
 Status Body::DropPrivileges(CallRunner& runner) {
@@ -296,6 +308,7 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
   ProcessImage& image = captured.image;
   image = std::move(followed);
   SSI_ASSIGN(auto vmas, ReadVmas(pid()));
+  SSI_TRY(LeaveVdso(tracee_, vmas));
   SSI_ASSIGN(ThreadImage thread, CaptureThread(tracee_, image.pid));
   if (!image.threads.empty()) {
     thread.clear_child_tid = image.threads[0].clear_child_tid;
@@ -327,13 +340,13 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
     } else if (vma.kind == Vma::Kind::kVvar) {
       area.source = ImageArea::Source::kVvar;
     } else if (vma.kind == Vma::Kind::kFile) {
-      auto file = files_.find({vma.device_major, vma.device_minor, vma.inode});
-      if (file == files_.end()) {
+      auto file = FileOf(vma);
+      if (!file) {
         return Fail(ErrorCode::kProtocol, "unknown file mapped at {:#x}",
                     vma.start);
       }
       area.source = ImageArea::Source::kFile;
-      area.file = file->second;
+      area.file = *file;
       SSI_TRY(scanner.Scan(vma, pages));
     } else {
       SSI_TRY(scanner.Scan(vma, pages));

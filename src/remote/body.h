@@ -75,6 +75,8 @@ class Body {
   // After the process has mapped a home file while it was away: which area
   // belongs to which home file is told by what maps shows for it here.
   Status LearnFile(std::uint64_t address, std::uint32_t file);
+  // The id of the home file that an area here is a mapping of.
+  [[nodiscard]] std::optional<std::uint32_t> FileOf(const Vma& vma) const;
 
  private:
   Body(Tracee tracee, UniqueFd pid_fd, RemoteAddr own_page)
@@ -86,6 +88,8 @@ class Body {
   Status DropPrivileges(CallRunner& runner);
   Status LeaveAgent();
   Status LearnFiles();
+  Status LearnFileAt(const std::vector<Vma>& now, std::uint64_t address,
+                     std::uint32_t file);
   Result<RemoteAddr> OwnSyscall() const;
 
   // What maps shows for a local file, to the id of the home file.

@@ -47,6 +47,41 @@ void FileMapper::Begin(const Notification& call) {
   Ask();
 }
 
+void FileMapper::BeginRemap(const Notification& call) {
+  call_ = call;
+  if (call.args[2] <= call.args[1] || !FindGrown()) {
+    parts_.thread.AnswerByKernel();
+    return;
+  }
+  fetched_ = 0;
+  Need();
+}
+
+// The file below the mapping that mremap is about, and what it will need of
+// it. False where nothing can be missing.
+bool FileMapper::FindGrown() {
+  const auto& known = parts_.followed.files;
+  if (std::none_of(known.begin(), known.end(), [this](const auto& file) {
+        return parts_.files.Partial(file);
+      })) {
+    return false;
+  }
+  auto vmas = ReadVmas(parts_.body.pid());
+  const Vma* vma = vmas ? FindVma(*vmas, call_.args[0]) : nullptr;
+  if (vma == nullptr) {
+    return false;
+  }
+  std::uint32_t id = parts_.body.FileOf(*vma).value_or(0);  // none has id 0
+  auto file = std::find_if(known.begin(), known.end(),
+                           [id](const auto& one) { return one.id == id; });
+  if (file == known.end()) {
+    return false;
+  }
+  file_ = *file;
+  needed_ = {vma->offset + (call_.args[0] - vma->start), PageUp(call_.args[2])};
+  return true;
+}
+
 void FileMapper::Ask() {
   wire::MapFileRequest request;
   request.set_id(++id_);
@@ -84,6 +119,18 @@ Status FileMapper::OnReply(const wire::MapFileReply& reply) {
 
 Status FileMapper::TakeFile(const wire::MapFileReply& reply) {
   file_ = migration::FileFromWire(reply.file());
+  auto& known = parts_.followed.files;
+  if (std::none_of(known.begin(), known.end(), [this](const MappedFile& file) {
+        return file.id == file_.id;
+      })) {
+    known.push_back(file_);
+  }
+  Need();
+  return {};
+}
+
+// Gets what is missing of `needed_`, then lets the call be made.
+void FileMapper::Need() {
   needed_.size = needed_.address >= file_.size
                      ? 0
                      : std::min(needed_.size, file_.size - needed_.address);
@@ -91,21 +138,14 @@ Status FileMapper::TakeFile(const wire::MapFileReply& reply) {
   if (!there) {
     spdlog::warn("guest: {}", there.error().message);
     Refuse(-ENOMEM);
-    return {};
-  }
-  auto& known = parts_.followed.files;
-  if (std::none_of(known.begin(), known.end(), [this](const MappedFile& file) {
-        return file.id == file_.id;
-      })) {
-    known.push_back(file_);
+    return;
   }
   if (*there || needed_.size == 0) {
-    Map();
-    return {};
+    Done();
+    return;
   }
   step_ = Step::kFetching;
   Ask();
-  return {};
 }
 
 Status FileMapper::TakeBytes(const wire::MapFileReply& reply) {
@@ -127,8 +167,17 @@ Status FileMapper::TakeBytes(const wire::MapFileReply& reply) {
     return {};
   }
   parts_.files.Filled(file_, {needed_});
-  Map();
+  Done();
   return {};
+}
+
+void FileMapper::Done() {
+  if (call_.number == SYS_mremap) {
+    step_ = Step::kIdle;
+    parts_.thread.AnswerByKernel();
+  } else {
+    Map();
+  }
 }
 
 void FileMapper::Map() {

@@ -36,6 +36,9 @@ class FileMapper {
       : parts_(parts), come_home_(std::move(come_home)) {}
 
   void Begin(const Notification& call);
+  // mremap: where a mapping grows over bytes of a file that have not been
+  // fetched yet, they are before the kernel makes the call.
+  void BeginRemap(const Notification& call);
   Status OnReply(const wire::MapFileReply& reply);
   // The thread has stopped behind its mmap: takes the descriptor away again.
   void OnThreadStopped();
@@ -45,8 +48,11 @@ class FileMapper {
   enum class Step : std::uint8_t { kIdle, kAsking, kFetching, kMapping };
 
   Status TakeFile(const wire::MapFileReply& reply);
+  void Need();
+  [[nodiscard]] bool FindGrown();
   Status TakeBytes(const wire::MapFileReply& reply);
   void Ask();
+  void Done();
   void Map();
   void Refuse(std::int64_t error);
   [[nodiscard]] bool Shared() const;

@@ -130,6 +130,9 @@ void Guest::MakeParts() {
                        },
                        [this](const Notification& call) {
                          mapper_->Begin(call);
+                       },
+                       [this](const Notification& call) {
+                         mapper_->BeginRemap(call);
                        }});
   listener_watch_ = std::make_unique<ReadWatch>(
       places_.loop, body_->listener().get(), [this] { OnListener(); });
@@ -233,7 +236,7 @@ Result<CapturedProcess> Guest::Capture() {
   }
   ProcessImage known = followed_;
   known.areas.clear();
-  known.actions = signal_state_.actions();
+  known.actions = signal_state_.actions();  // as set here
   SSI_ASSIGN(auto registers, thread_->tracee().GetRegisters());
   known.threads[0].pending = calls_->PendingOf(registers);
   SSI_ASSIGN(CpuTime here, CpuTimeOf(pid()));
@@ -310,6 +313,7 @@ void Guest::OnListener() {
   (void)fault::Hit("guest.call");
   thread_->OnNotified(**call);
   calls_->OnCall(**call);
+  signals_->OnCallTaken();
   CheckFrozen();
   if (forwarder_->Outstanding()) {
     places_.channel.PollFor(kPollForReply);
@@ -395,6 +399,12 @@ void Guest::OnSeccompStop() {
   in_seccomp_stop_ = true;
   thread_->AddHold(GuestThread::kHoldHome);
   auto number = static_cast<int>(registers->call_number());
+  if (static_cast<TraceReason>(*reason) == TraceReason::kUnknown &&
+      supervisor::FindCall(number) != nullptr) {
+    // A 32-bit call: its number means something else in the table.
+    constexpr int kForeign = 1 << 30;
+    number |= kForeign;
+  }
   auto decision = supervisor::Decide(number, registers->args(), followed_.pid);
   hooks_.come_home(number, decision.row == nullptr
                                ? "a call that is not in the table"

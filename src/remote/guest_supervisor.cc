@@ -11,6 +11,7 @@
 #include "proto/message.h"
 #include "proto/preamble.h"
 #include "proto/tls.h"
+#include "supervisor/filter.h"
 
 namespace ssi {
 
@@ -59,7 +60,9 @@ Status GuestSupervisor::Start() {
   SSI_ASSIGN(signals_,
              SignalSource::Make(loop_, {SIGCHLD},
                                 [this](const auto&) { OnChildSignal(); }));
-  return {};
+  // The daemon starts this process before there is a job for it.
+  proto::PrepareTls();
+  return supervisor::PrepareFilter();
 }
 
 void GuestSupervisor::OnMessage(std::span<const std::byte> data,

@@ -70,6 +70,11 @@ Result<bool> LocalFiles::Prepare(const MappedFile& file,
          });
 }
 
+bool LocalFiles::Partial(const MappedFile& file) const {
+  auto known = entries_.find(IdentityOf(file));
+  return known != entries_.end() && !known->second.whole;
+}
+
 const UniqueFd* LocalFiles::Find(const MappedFile& file) const {
   auto known = entries_.find(IdentityOf(file));
   return known == entries_.end() ? nullptr : &known->second.fd;

@@ -29,6 +29,8 @@ class LocalFiles {
   // and size) must be readable. True: its bytes are there already.
   Result<bool> Prepare(const MappedFile& file,
                        const std::vector<MemoryRun>& needed);
+  // False where a file that was prepared has all its bytes here in any case.
+  [[nodiscard]] bool Partial(const MappedFile& file) const;
   // Of a file that was prepared.
   [[nodiscard]] const UniqueFd* Find(const MappedFile& file) const;
   // Bytes of a file that Prepare said are missing.

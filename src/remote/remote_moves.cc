@@ -203,6 +203,7 @@ void Remote::SendImage() {
   if (CutAt("guest.sending")) {
     return;
   }
+  channel_->Send(proto::session::kSettled, 0, 0, std::span<const std::byte>());
   auto captured = guest_->Capture();
   if (!captured) {
     Feed(migration::StepFailed{captured.error().message});

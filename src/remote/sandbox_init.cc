@@ -7,7 +7,11 @@
 // undumpable stays visible to its supervisor.
 //
 // It ends when its command socket closes (and by its parent-death signal, set
-// before it was executed); with it ends everything in the sandbox.
+// before it was executed); with it ends everything in the sandbox. The order
+// matters: its descriptors, copies of the guests' listeners among them, close
+// before the kernel kills what is in its namespace, and a guest whose listener
+// is gone would be told ENOSYS. So the guests are killed first: who has a
+// SIGKILL pending never runs on.
 #include <linux/sched.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -174,6 +178,8 @@ void Spawn(const InitRequest& request, const Received& received) {
       continue;
     }
     if (received.size != sizeof request) {
+      constexpr uint64_t kSigkill = 9;
+      Call(SYS_kill, ~uint64_t{0}, kSigkill);  // -1: all but itself
       Exit(0);
     }
     if (request.command == InitCommand::kSpawn) {

@@ -41,10 +41,23 @@ void KillAll(const std::vector<UniqueFd>& sandboxes, const char* why) {
   }
 }
 
+// The connection closes before the kernel kills the supervisor's tracees, and
+// before its children get their parent-death signal. Killed any earlier, the
+// inits of the sandboxes would take the last listeners with them while the
+// guests still run, who would be told ENOSYS. A dead supervisor is reparented
+// from only after that.
+void WaitForTheEndOf(pid_t supervisor) {
+  constexpr int kMostLooks = 1000;
+  constexpr timespec kPause{0, 2'000'000};
+  for (int i = 0; i < kMostLooks && ::getppid() == supervisor; ++i) {
+    ::nanosleep(&kPause, nullptr);
+  }
+}
+
 // The watchdog's whole life.
 [[noreturn]] void Run(const UniqueFd& socket,
                       const std::atomic<std::int64_t>& heard,
-                      std::int64_t limit) {
+                      std::int64_t limit, pid_t supervisor) {
   ::prctl(PR_SET_NAME, "ssi-watchdog");
   sigset_t all;
   sigfillset(&all);
@@ -56,6 +69,7 @@ void KillAll(const std::vector<UniqueFd>& sandboxes, const char* why) {
     if (::poll(&ready, 1, kLookMs) > 0) {
       auto message = ReceiveWithFds(socket.get(), 1);
       if (!message || message->data.empty()) {
+        WaitForTheEndOf(supervisor);
         KillAll(sandboxes, "its guest supervisor is gone");
         ::_exit(0);
       }
@@ -87,6 +101,7 @@ Result<std::unique_ptr<Watchdog>> Watchdog::Start(
   auto* heard = new (page) std::atomic<std::int64_t>(BootNow());
   std::unique_ptr<Watchdog> watchdog(
       new Watchdog(std::move(sockets.first), heard));
+  pid_t supervisor = ::getpid();
   pid_t pid = ::fork();
   if (pid < 0) {
     return FailErrno(errno, "fork the watchdog");
@@ -102,7 +117,7 @@ Result<std::unique_ptr<Watchdog>> Watchdog::Start(
       ::close_range(3, keep - 1, 0);
     }
     ::close_range(keep + 1, ~0U, 0);
-    Run(sockets.second, *heard, limit.count());
+    Run(sockets.second, *heard, limit.count(), supervisor);
   }
   watchdog->pid_ = pid;
   return watchdog;

@@ -47,6 +47,7 @@ enum class CallClass : std::uint8_t {
 enum class Special : std::uint8_t {
   kNone,
   kMapFile,       // private file mapping: home gives the bytes, B maps them
+  kRemap,         // mremap: a file mapping that grows needs more bytes
   kCpuTime,       // the sum of the CPU time used in both places
   kDumpable,      // recorded; applied to the process when it is home again
   kRestart,       // issue the interrupted call again

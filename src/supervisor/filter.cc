@@ -95,6 +95,12 @@ Result<FilterProgram> BuildTree(Labels& labels) {
   return Export(context.get());
 }
 
+// The table is constant, so one template serves the whole process.
+const Result<FilterTemplate>& TheTemplate() {
+  static const Result<FilterTemplate> made = FilterTemplate::Make();
+  return made;
+}
+
 }  // namespace
 
 std::uint32_t ActionOf(CallClass call_class) {
@@ -166,9 +172,16 @@ FilterProgram FilterTemplate::For(RemoteAddr own_page) const {
   return program;
 }
 
+Status PrepareFilter() {
+  return TheTemplate() ? Status()
+                       : Status(std::unexpected(TheTemplate().error()));
+}
+
 Result<FilterProgram> BuildFilter(RemoteAddr own_page) {
-  SSI_ASSIGN(FilterTemplate made, FilterTemplate::Make());
-  return made.For(own_page);
+  if (auto status = PrepareFilter(); !status) {
+    return std::unexpected(status.error());
+  }
+  return TheTemplate()->For(own_page);
 }
 
 }  // namespace ssi::supervisor

@@ -70,8 +70,10 @@ class FilterTemplate {
   std::vector<std::size_t> low_;
 };
 
-// Both in one.
+// Both in one; the template is made once for the process.
 Result<FilterProgram> BuildFilter(RemoteAddr own_page);
+// Makes it now, so that no guest waits for it.
+Status PrepareFilter();
 
 }  // namespace ssi::supervisor
 

@@ -60,7 +60,8 @@ void Interval() {
     SSI_OK(setitimer(which, &off, nullptr));
     const long used = (after.tv_sec - before.tv_sec) * 1'000'000'000 +
                       after.tv_nsec - before.tv_nsec;
-    SSI_TRUE(used >= 30'000'000);  // ticks are coarse
+    // Counted in clock ticks: a busy machine charges some to the wrong one.
+    SSI_TRUE(used >= 10'000'000);
   }
 }
 
@@ -111,7 +112,7 @@ void Posix() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return guest::Run(guest::Seconds(argc, argv), {{"interval", Interval},
-                                                 {"alarm", Alarm},
-                                                 {"POSIX", Posix}});
+  return guest::Run(
+      guest::Seconds(argc, argv),
+      {{"interval", Interval}, {"alarm", Alarm}, {"POSIX", Posix}});
 }

@@ -150,7 +150,7 @@ std::string ReadAllOf(const std::string& path) {
 }
 
 TemporaryFolder::TemporaryFolder() {
-  std::string name = "/tmp/ssi-test-XXXXXX";
+  std::string name = TemporaryName("ssi-test");
   path_ = ::mkdtemp(name.data()) == nullptr ? "" : name;
 }
 

@@ -4,6 +4,7 @@
 #define SSI_TEST_SUPPORT_MODES_H_
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,14 +14,19 @@ namespace ssi::test {
 
 struct Program {
   std::string name{};
-  // A shell script that makes the input files; run once in each mode's folder
-  // (or in `inputs`, which all modes then read).
+  // A shell script that makes the input files, run in each mode's folder.
   std::string setup{};
   std::vector<std::string> command{};
   std::string in{};  // file in the folder, for stdin
-  // Where its time goes: a program that computes must have nine tenths of its
-  // user time on the other node.
-  enum class Kind { kComputes, kWaits } kind = Kind::kComputes;
+  // Scripts outside the job, joined to it by fifos: what `feed` prints is its
+  // stdin, and `drain` reads its stdout.
+  std::string feed{};
+  std::string drain{};
+  // Where its time goes. A program that computes has nine tenths of its user
+  // time on the other node, and its stand-in less than a twentieth; one that
+  // lives of calls has the nine tenths only; one that waits must once be
+  // fetched home with a call in flight there.
+  enum class Kind { kComputes, kCalls, kWaits } kind = Kind::kComputes;
   // Of a program's output, lines that say how long something took: left out of
   // the comparison (an extended regular expression).
   std::string without_lines{};
@@ -30,17 +36,24 @@ struct Timing {
   std::chrono::milliseconds hop_every{400};
   std::chrono::milliseconds limit{120000};
   int least_hops = 5;
+  // A native run takes at least this long: on a faster machine the inputs
+  // grow.
+  double least_seconds = 3;
 };
 
-// Runs `program` in all three modes and compares; Catch2 assertions inside.
-void CheckInAllModes(const Program& program, const Timing& timing = {});
+// The program for inputs of `scale` times their usual size.
+using MakeProgram = std::function<Program(double scale)>;
+
+// Runs the program in all three modes and compares; Catch2 assertions inside.
+void CheckInAllModes(const MakeProgram& make, const Timing& timing = {});
 
 // The wait status, output and files of one run.
 struct RunResult {
   std::string status;
   std::string out;
   std::string err;
-  std::vector<std::pair<std::string, std::string>> files;  // path, contents
+  // Path with its permissions, contents.
+  std::vector<std::pair<std::string, std::string>> files;
 };
 RunResult ResultOf(const std::string& folder, const std::string& status,
                    const std::string& without_lines);

@@ -40,7 +40,8 @@ inline constexpr CallRow kMemoryCalls[] = {
     Local(10, "mprotect"),
     Local(11, "munmap"),
     Local(12, "brk"),
-    Local(25, "mremap"),
+    Told(25, "mremap", Special::kRemap,
+         "a private file mapping that grows needs more of home's bytes"),
     Local(26, "msync", "no mapping away is shared: nothing to write back"),
     Local(27, "mincore"),
     Local(28, "madvise", "an advice that B's kernel does not know is EINVAL")

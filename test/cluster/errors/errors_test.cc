@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <fstream>
+#include <map>
 
 #include <catch2/catch.hpp>
 
@@ -18,18 +19,26 @@ using Catch::Contains;
 // Computes for about a second and says one number.
 const std::vector<std::string> kCompute = {
     "mawk",
-    "BEGIN {for (i = 0; i < 12000000; i++) s = (s * 31 + i) % 1000003; print s}"};
+    "BEGIN {for (i = 0; i < 12000000; i++) s = (s * 31 + i) % 1000003; print "
+    "s}"};
 const std::vector<std::string> kComputeAndCall = {
-    "gawk", "BEGIN {for (i = 0; i < 6000000; i++) {s = (s * 31 + i) % 1000003; "
-            "if (i % 10000 == 0) {print i; fflush()}} print s}"};
+    "gawk",
+    "BEGIN {for (i = 0; i < 6000000; i++) {s = (s * 31 + i) % 1000003; "
+    "if (i % 10000 == 0) {print i; fflush()}} print s}"};
 const std::vector<std::string> kComputeLong = {
-    "mawk", "BEGIN {for (i = 0; i < 600000000; i++) s = (s * 31 + i) % 1000003; "
-            "print s}"};
+    "mawk",
+    "BEGIN {for (i = 0; i < 600000000; i++) s = (s * 31 + i) % 1000003; "
+    "print s}"};
 
-std::string NativeOutput(const std::vector<std::string>& command) {
-  Spawn spawn;
-  spawn.command = command;
-  return RunToEnd(spawn, 60s).out;
+const std::string& NativeOutput(const std::vector<std::string>& command) {
+  static std::map<std::vector<std::string>, std::string> outputs;
+  auto [at, is_new] = outputs.try_emplace(command);
+  if (is_new) {
+    Spawn spawn;
+    spawn.command = command;
+    at->second = RunToEnd(spawn, 60s).out;
+  }
+  return at->second;
 }
 
 Output RunOn(const Cluster& cluster, const std::string& node,
@@ -78,7 +87,7 @@ bool Computes(const Cluster& cluster) {
   return bodies.size() == 1 && UserTicks(bodies[0]) > 2;
 }
 
-TEST_CASE("without a daemon ssirun says how to start one", "[errors]") {
+TEST_CASE("without a daemon ssirun says how to start one", "[sample][errors]") {
   TemporaryFolder folder;
   Spawn spawn;
   spawn.environment = {{"SSI_RUNTIME_DIR", folder.path() + "/none"}};
@@ -98,7 +107,8 @@ TEST_CASE("without a daemon ssirun says how to start one", "[errors]") {
   CHECK_THAT(run.err, Contains("start one with"));
 }
 
-TEST_CASE("an unknown node is named, with those that there are", "[errors]") {
+TEST_CASE("an unknown node is named, with those that there are",
+          "[sample][errors]") {
   Cluster cluster;
   auto run = RunOn(cluster, "n7", {"true"});
   CHECK(Describe(run.status) == "exit 125");
@@ -109,17 +119,17 @@ TEST_CASE("an unknown node is named, with those that there are", "[errors]") {
 }
 
 TEST_CASE("a node that takes no guests is told, and CMD runs at home",
-          "[errors]") {
+          "[sample][errors]") {
   Cluster cluster(2, {"--ssid-option", "--no-guests"});
   auto run = RunOn(cluster, "n2", kCompute);
   CHECK(Describe(run.status) == "exit 0");
   CHECK(run.out == NativeOutput(kCompute));
-  CHECK_THAT(run.err, Contains("n2 takes no guests") &&
-                          Contains("runs at home"));
+  CHECK_THAT(run.err,
+             Contains("n2 takes no guests") && Contains("runs at home"));
 }
 
 TEST_CASE("a node without the CPU's features refuses, and names one",
-          "[errors]") {
+          "[sample][errors]") {
   Environment probe("SSI_LOCAL_PROBE", "-sse2");
   Cluster cluster;
   auto run = RunOn(cluster, "n2", kCompute);
@@ -128,29 +138,41 @@ TEST_CASE("a node without the CPU's features refuses, and names one",
   CHECK_THAT(run.err, Contains("the CPU of n2 lacks sse2"));
 }
 
-TEST_CASE("a process that is too large for a node is refused", "[errors]") {
+TEST_CASE("a process that is too large for a node is refused",
+          "[sample][errors]") {
   Cluster cluster(2, {"--ssid-option", "--memory", "--ssid-option", "4M"});
   Job job(cluster, {},
-          {"perl", "-e", "$x = 'x' x 30_000_000; print length $x, qq(\\n); "
-                         "sleep 60"});
+          {"perl", "-e",
+           "$x = 'x' x 30_000_000; print length $x, qq(\\n); "
+           "sleep 60"});
   REQUIRE(job.CommandPid() > 0);
   REQUIRE(Eventually(
-      [&] { return UserTicks(job.CommandPid()) + 1 > 0 &&
-                   StateOf(job.CommandPid()) == 'S'; }, 10s));
+      [&] {
+        return UserTicks(job.CommandPid()) + 1 > 0 &&
+               StateOf(job.CommandPid()) == 'S';
+      },
+      10s));
   CHECK_FALSE(job.MoveTo("n2"));
   CHECK_THAT(job.last_refusal(), Contains("it needs") && Contains("n2 gives"));
 }
 
-TEST_CASE("another cluster's key does not get in", "[errors]") {
+TEST_CASE("another cluster's key does not get in", "[sample][errors]") {
   Cluster cluster;
   std::string key = cluster.folder() + "/other.key";
   Spawn init;
   init.command = {std::string(SSI_BIN_DIR) + "/ssictl", "init", "--key", key};
   REQUIRE(Describe(RunToEnd(init).status) == "exit 0");
   Spawn stranger;
-  stranger.command = {std::string(SSI_BIN_DIR) + "/ssid", "--foreground",
-                      "--name", "stranger", "--listen", "127.0.0.1:0", "--key",
-                      key, "--join", cluster.address("n1")};
+  stranger.command = {std::string(SSI_BIN_DIR) + "/ssid",
+                      "--foreground",
+                      "--name",
+                      "stranger",
+                      "--listen",
+                      "127.0.0.1:0",
+                      "--key",
+                      key,
+                      "--join",
+                      cluster.address("n1")};
   stranger.environment = {{"SSI_RUNTIME_DIR", cluster.folder() + "/stranger"}};
   stranger.out = stranger.err = cluster.folder() + "/stranger.log";
   Child daemon(stranger);
@@ -174,7 +196,7 @@ TEST_CASE("another cluster's key does not get in", "[errors]") {
   CHECK_THAT(open.err, Contains("chmod 600"));
 }
 
-TEST_CASE("garbage on the port changes nothing", "[errors]") {
+TEST_CASE("garbage on the port changes nothing", "[sample][errors]") {
   Cluster cluster;
   std::string address = cluster.address("n2");
   std::string port = address.substr(address.rfind(':') + 1);
@@ -185,7 +207,8 @@ TEST_CASE("garbage on the port changes nothing", "[errors]") {
       "random.seed(5)\n"
       "for i in range(60):\n"
       "    s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n"
-      "    data = [os.urandom(random.randrange(1, 5000)), b'GET / HTTP/1.0\\r\\n"
+      "    data = [os.urandom(random.randrange(1, 5000)), b'GET / "
+      "HTTP/1.0\\r\\n"
       "\\r\\n', b'', b'\\x16\\x03\\x01' + bytes(500), b'ssi' * 100][i % 5]\n"
       "    try:\n"
       "        s.sendall(data)\n"
@@ -202,7 +225,8 @@ TEST_CASE("garbage on the port changes nothing", "[errors]") {
   CHECK_THAT(cluster.log("n2"), Contains("refused"));
 }
 
-TEST_CASE("a command that is missing or cannot be executed", "[errors]") {
+TEST_CASE("a command that is missing or cannot be executed",
+          "[sample][errors]") {
   Cluster cluster;
   for (const auto& more : {std::vector<std::string>{}, {"--on", "n2"}}) {
     std::vector<std::string> words = {std::string(SSI_BIN_DIR) + "/ssirun"};
@@ -225,13 +249,12 @@ void CheckFault(const std::string& point, const std::string& action) {
   // One that makes calls meanwhile, where the point is a call.
   const auto& command = point == "guest.call" ? kComputeAndCall : kCompute;
   std::string expected = NativeOutput(command);
-  Job job(cluster, {}, command,
-          [&] {
-            Spawn spawn;
-            spawn.out = cluster.folder() + "/out";
-            spawn.err = cluster.folder() + "/err";
-            return spawn;
-          }());
+  Job job(cluster, {}, command, [&] {
+    Spawn spawn;
+    spawn.out = cluster.folder() + "/out";
+    spawn.err = cluster.folder() + "/err";
+    return spawn;
+  }());
   REQUIRE(job.CommandPid() > 0);
   bool moved = job.MoveTo("n2");
   if (moved) {
@@ -254,10 +277,9 @@ void CheckFault(const std::string& point, const std::string& action) {
   CHECK(NothingLeftOf(job.front().pid(), of_it));
   CHECK(NothingLeftOf(job.front().pid(), bodies));
   // Which of the two it must be: the commit is when GO has come.
-  bool before_commit =
-      point == "guest.asked" || point == "guest.accepting" ||
-      point == "guest.image" || point == "guest.contents" ||
-      point == "guest.rebuilt";
+  bool before_commit = point == "guest.asked" || point == "guest.accepting" ||
+                       point == "guest.image" || point == "guest.contents" ||
+                       point == "guest.rebuilt";
   bool after_return = point == "guest.destroying";
   if (before_commit || after_return) {
     CHECK(Describe(status) == "exit 0");
@@ -266,14 +288,16 @@ void CheckFault(const std::string& point, const std::string& action) {
   }
 }
 
-TEST_CASE("the other node is killed at each step", "[errors][faults]") {
+TEST_CASE("the other node is killed at each step", "[sample][errors][faults]") {
   auto points = fault::Points();
   for (const auto& point : points) {
-    DYNAMIC_SECTION(std::string(point)) { CheckFault(std::string(point), "kill"); }
+    DYNAMIC_SECTION(std::string(point)) {
+      CheckFault(std::string(point), "kill");
+    }
   }
 }
 
-TEST_CASE("the connection breaks at each step", "[errors][faults]") {
+TEST_CASE("the connection breaks at each step", "[sample][errors][faults]") {
   for (const auto& point : fault::Points()) {
     if (point != "guest.call") {  // nothing there can cut
       DYNAMIC_SECTION(std::string(point)) {
@@ -283,7 +307,8 @@ TEST_CASE("the connection breaks at each step", "[errors][faults]") {
   }
 }
 
-TEST_CASE("the node dies while the program computes there", "[errors]") {
+TEST_CASE("the node dies while the program computes there",
+          "[sample][errors]") {
   Cluster cluster;
   Spawn spawn;
   spawn.err = cluster.folder() + "/err";
@@ -309,10 +334,12 @@ TEST_CASE("the node dies while the program computes there", "[errors]") {
 }
 
 TEST_CASE("either half of ssirun is killed: nothing is left anywhere",
-          "[errors]") {
+          "[sample][errors]") {
   Cluster cluster;
   std::vector<std::string> options;
-  SECTION("away") { options = {"--on", "n2"}; }
+  SECTION("away") {
+    options = {"--on", "n2"};
+  }
   SECTION("at home, with children") {}
   std::vector<std::string> command =
       options.empty()

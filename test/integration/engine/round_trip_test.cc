@@ -54,7 +54,7 @@ Child Run(const std::string& program, const std::string& argument) {
     ::dup2(fds[1], 1);
     ::close(fds[0]);
     ::close(fds[1]);
-    std::string path = std::string(SSI_GUEST_DIR "/") + program;
+    std::string path = std::string(SSI_GUEST_DIR) + "/" + program;
     ::execl(path.c_str(), program.c_str(), argument.c_str(), nullptr);
     ::_exit(127);
   }
@@ -111,7 +111,7 @@ struct Away {
 };
 
 std::unique_ptr<Away> SendAway(StandIn& stand_in, MappedFiles& mapped) {
-  Must(stand_in.Plant());
+  Must(stand_in.Plant(Must(ReadVmas(stand_in.tracee().pid()))));
   auto captured = Must(stand_in.Capture(mapped));
   auto away = std::make_unique<Away>(Away{Must(Sandbox::Make()), {}, {}});
   Must(away->sandbox.SetClockOffsets(Must(OwnClockOffsets())));
@@ -155,7 +155,7 @@ void RoundTrip(const std::string& program) {
   MappedFiles mapped;
   auto stand_in = Must(
       StandIn::Freeze(HostPid{child.pid}, StandIn::Found::kUntraced, 200ms));
-  Must(stand_in.Plant());
+  Must(stand_in.Plant(Must(ReadVmas(stand_in.tracee().pid()))));
   auto captured = Must(stand_in.Capture(mapped));
   // Back without having gone: the abort path. Then for real.
   Must(stand_in.Resume());

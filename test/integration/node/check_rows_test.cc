@@ -164,7 +164,7 @@ TEST_CASE("a check leaves no process behind", "[check]") {
 
 TEST_CASE("settings in the way are named", "[check]") {
   // A machine like Ubuntu 24.04, then a hardened one: played, not seen.
-  std::string root = "/tmp/ssi-check-test-XXXXXX";
+  std::string root = ssi::test::TemporaryName("ssi-check-test");
   REQUIRE(::mkdtemp(root.data()) != nullptr);
   auto set = [&root](const std::string& path, const std::string& value) {
     std::filesystem::path file = root + path;

@@ -161,8 +161,9 @@ class EdgePage {
 // A folder of its own, removed at the end.
 class TempDir {
  public:
-  explicit TempDir(const std::string& parent = "/tmp")
-      : pattern_(parent + "/ssi-sup-XXXXXX") {
+  explicit TempDir(const std::string& parent = "")
+      : pattern_(parent.empty() ? ssi::test::TemporaryName("ssi-sup")
+                                : parent + "/ssi-sup-XXXXXX") {
     path = ::mkdtemp(pattern_.data());
   }
   ~TempDir() {

@@ -1,0 +1,22 @@
+#ifndef SSI_PROCESS_LEAVE_VDSO_H_
+#define SSI_PROCESS_LEAVE_VDSO_H_
+
+#include <vector>
+
+#include "base/result.h"
+#include "process/tracee.h"
+#include "process/vmas.h"
+
+namespace ssi {
+
+// Lets a stopped thread finish a clock that it is reading in the vdso, step by
+// step, before it is captured: in a time namespace that code has pointers to
+// the second page of [vvar], which outside of one is not there (SIGBUS).
+// Stops before a `syscall` of the vdso, which depends on nothing. Signals stay
+// pending meanwhile. The thread is stopped again afterwards, as before. kRetry
+// where it takes too long.
+Status LeaveVdso(const Tracee& tracee, const std::vector<Vma>& vmas);
+
+}  // namespace ssi
+
+#endif  // SSI_PROCESS_LEAVE_VDSO_H_

@@ -1,0 +1,213 @@
+#include "cluster/guests/guest_run.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <sstream>
+#include <stdexcept>
+
+#include <google/protobuf/util/json_util.h>
+
+#include "proto/control.pb.h"
+
+namespace ssi::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+const std::string kSsirun = std::string(SSI_BIN_DIR) + "/ssirun";
+
+// The number that a process has in its innermost name space: at home its pid,
+// and away, where the sandbox gives it the same one.
+pid_t InnermostPid(pid_t pid) {
+  std::istringstream status(
+      ReadAllOf("/proc/" + std::to_string(pid) + "/status"));
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("NSpid:")) {
+      return std::stoi(line.substr(line.find_last_of(" \t") + 1));
+    }
+  }
+  return -1;
+}
+
+// Three seconds of lines, one at a time, into a fifo.
+Child WriterOf(const std::string& fifo) {
+  Spawn spawn;
+  spawn.command = {"sh", "-c",
+                   "exec >\"$0\"; i=0; while [ $i -lt 100 ]; do i=$((i + 1)); "
+                   "echo \"$i of a hundred lines\"; sleep 0.03; done",
+                   fifo};
+  return Child(spawn);
+}
+
+// In /tmp, which is another one on n2.
+std::string ViewFolder(const Cluster& cluster) {
+  std::string folder = cluster.folder() + "/view";
+  std::filesystem::create_directories(folder + "/of home");
+  return folder;
+}
+
+void Count(const std::string& path, GuestOutcome& outcome) {
+  wire::JobStats stats;
+  google::protobuf::util::JsonParseOptions options;
+  auto parsed = google::protobuf::util::JsonStringToMessage(ReadAllOf(path),
+                                                            &stats, options);
+  if (!parsed.ok()) {
+    outcome.failed_moves.insert("no stats: " + parsed.ToString());
+    return;
+  }
+  for (const auto& process : stats.processes()) {
+    for (const auto& hop : process.hops()) {
+      bool over = hop.reason().find("ended") != std::string::npos ||
+                  hop.reason().find("exited") != std::string::npos;
+      if (hop.moved()) {
+        ++outcome.counted_moves;
+      } else if (!over) {
+        outcome.failed_moves.insert(hop.from() + " -> " + hop.to() + ": " +
+                                    hop.reason());
+      }
+    }
+    for (const auto& call : process.came_home()) {
+      outcome.came_home[call.name().empty() ? "NUMBER" : call.name()] +=
+          call.count();
+    }
+    for (const auto& call : process.home_calls()) {
+      outcome.home_calls[call.name()] += call.count();
+    }
+  }
+}
+
+}  // namespace
+
+const char* NameOf(GuestMode mode) {
+  switch (mode) {
+    case GuestMode::kNative:
+      return "natively";
+    case GuestMode::kHome:
+      return "at home";
+    case GuestMode::kAway:
+      return "--on n2";
+    case GuestMode::kHopping:
+      return "hopping";
+  }
+  return "?";
+}
+
+GuestInMode::GuestInMode(const Cluster& cluster, const GuestRun& guest,
+                         GuestMode mode, const GuestPace& pace,
+                         std::string folder)
+    : cluster_(cluster),
+      guest_(guest),
+      mode_(mode),
+      pace_(pace),
+      folder_(std::move(folder)),
+      child_(Start()),
+      started_(Clock::now()),
+      next_hop_(started_ + pace.hop_every / 2) {}
+
+std::vector<std::string> GuestInMode::Command() const {
+  std::vector<std::string> command;
+  if (mode_ != GuestMode::kNative) {
+    command = {kSsirun, "--stats", folder_ + "/stats"};
+    if (mode_ == GuestMode::kAway) {
+      command.insert(command.end(), {"--on", "n2"});
+    }
+    command.emplace_back("--");
+  }
+  for (const auto& word : guest_.command) {
+    command.push_back(word == "@"       ? std::to_string(pace_.seconds)
+                      : word == "@view" ? ViewFolder(cluster_)
+                                        : word);
+  }
+  return command;
+}
+
+Child GuestInMode::Start() {
+  std::filesystem::create_directories(folder_ + "/work");
+  Spawn spawn;
+  spawn.environment = cluster_.environment();
+  spawn.command = Command();
+  spawn.folder = folder_ + "/work";
+  spawn.out = folder_ + "/out";
+  spawn.err = folder_ + "/err";
+  if (guest_.Is("lines")) {
+    spawn.in = folder_ + "/in";
+    if (::mkfifo(spawn.in.c_str(), 0600) != 0) {
+      throw std::runtime_error("mkfifo " + spawn.in);
+    }
+    writer_.emplace(WriterOf(spawn.in));
+  }
+  return Child(spawn);
+}
+
+bool GuestInMode::Tick() {
+  if (!child_.Runs()) {
+    return false;
+  }
+  if (Clock::now() - started_ > pace_.limit) {
+    return false;
+  }
+  if (mode_ == GuestMode::kNative) {
+    return true;
+  }
+  FindCommand();
+  if (command_ > 0) {
+    Look();
+    if (mode_ == GuestMode::kHopping && Clock::now() >= next_hop_) {
+      Hop();
+    }
+  }
+  return true;
+}
+
+// front -> home supervisor -> the guest, once it has executed it.
+void GuestInMode::FindCommand() {
+  if (command_ > 0) {
+    return;
+  }
+  for (pid_t supervisor : ChildrenOf(child_.pid())) {
+    for (pid_t child : ChildrenOf(supervisor)) {
+      if (command_ < 0 && NameOf(child) != "ssirun") {
+        command_ = child;
+      }
+    }
+  }
+}
+
+void GuestInMode::Look() {
+  if (outcome_.witnessed) {
+    return;
+  }
+  for (pid_t body : cluster_.Bodies("n2")) {
+    outcome_.witnessed |= InnermostPid(body) == command_;
+  }
+}
+
+void GuestInMode::Hop() {
+  std::string pid = std::to_string(command_);
+  auto moved = to_other_ ? cluster_.Ssictl({"migrate", pid, "n2"})
+                         : cluster_.Ssictl({"home", pid});
+  char state = StateOf(command_);
+  if (Describe(moved.status) == "exit 0") {
+    ++outcome_.moves;
+    to_other_ = !to_other_;
+  } else if (state != '-' && state != 'Z' &&
+             moved.err.find("ended") == std::string::npos) {
+    outcome_.refusals.insert(moved.err);
+    to_other_ = !to_other_;
+  }
+  next_hop_ = Clock::now() + pace_.hop_every;
+}
+
+GuestOutcome GuestInMode::Outcome() {
+  auto status = child_.Wait(0ms);
+  outcome_.result = ResultOf(folder_, Describe(status), "");
+  if (mode_ != GuestMode::kNative) {
+    Count(folder_ + "/stats", outcome_);
+  }
+  return outcome_;
+}
+
+}  // namespace ssi::test
