@@ -217,8 +217,10 @@ void Front::OnSignal(const signalfd_siginfo& info) {
     }
     return;
   }
-  // In CMD's own group, the kernel's signals (of the terminal) have reached it.
-  bool reached = !left_group_ && info.ssi_code == SI_KERNEL;
+  // In CMD's own group, the kernel's signals (of the terminal) have reached it;
+  // but those of a hangup are for the leader of the session alone, which is us.
+  bool hangup = signal == SIGHUP || signal == SIGCONT;
+  bool reached = !left_group_ && info.ssi_code == SI_KERNEL && !hangup;
   if (reached || static_cast<pid_t>(info.ssi_pid) == supervisor_ ||
       (command_ > 0 && static_cast<pid_t>(info.ssi_pid) == command_ &&
        signal == SIGCONT)) {
