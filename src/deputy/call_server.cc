@@ -173,6 +173,13 @@ Status CallServer::OnTold(std::uint64_t id, bool answer,
   if (!known) {
     return Fail(ErrorCode::kProtocol, "told something unknown");
   }
+  if (answer && hooks_.masks_held()) {
+    // What it unblocks could not be delivered first: made again, at home.
+    CallReply later;
+    later.head.result = kRestartNoIntr;
+    hooks_.reply(id, later);
+    return {};
+  }
   auto job = std::make_unique<ToldJob>(*this, told);
   job->id = id;
   job->answer = answer;
@@ -204,12 +211,21 @@ std::size_t CallServer::ToldJob::Prepare(AgentWindow& window) {
 
 void CallServer::ToldJob::Finished(AgentWindow&) {
   CallServer& owner = server;
-  if (answer) {
+  bool awaited = answer;
+  if (awaited) {
     CallReply reply;
     owner.hooks_.reply(id, reply);
   }
   std::erase_if(owner.told_,
                 [this](const auto& job) { return job.get() == this; });
+  if (awaited) {
+    owner.hooks_.mask_set();
+  }
+}
+
+bool CallServer::SettingMask() const {
+  return std::any_of(told_.begin(), told_.end(),
+                     [](const auto& job) { return job->answer; });
 }
 
 std::optional<std::uint64_t> CallServer::TemporaryMask() const {

@@ -34,9 +34,10 @@ class CallServer {
     // A reply: its head, then the parts.
     std::function<void(std::uint64_t id, const supervisor::CallReply& reply)>
         reply;
-    // A signal that the call has raised in the stand-in is being offered, or
-    // the call blocks: the agent was not done at once.
-    std::function<void()> started;
+    // A mask that the remote waits for has been set.
+    std::function<void()> mask_set;
+    // Whether masks cannot be set now, for the process is about to come home.
+    std::function<bool()> masks_held;
   };
 
   CallServer(HostPid stand_in, Executor& executor, SignalState& signals,
@@ -65,6 +66,8 @@ class CallServer {
   }
   // The call that waits is not made, and answers so.
   void EndWaiting() { call_.ended = true; }
+  // A mask that the remote waits for is still to be set.
+  [[nodiscard]] bool SettingMask() const;
   // The temporary signal mask with which the call waits, if it has one.
   [[nodiscard]] std::optional<std::uint64_t> TemporaryMask() const;
   // How many calls of each number were made.

@@ -295,6 +295,14 @@ void Deputy::BecomeAway() {
            part(5), part(6), part(7)});
     }
   };
+  call_hooks.mask_set = [this] {
+    if (process_.home_signals) {
+      process_.home_signals->TryToHold();
+    }
+  };
+  call_hooks.masks_held = [this] {
+    return process_.home_signals && process_.home_signals->held();
+  };
   process_.calls =
       std::make_unique<CallServer>(process_.pid, *process_.executor,
                                    process_.signals, std::move(call_hooks));

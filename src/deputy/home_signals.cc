@@ -225,9 +225,10 @@ void HomeSignals::OnInterrupted() {
   }
   if (holding_ == Holding::kWanted) {
     auto queues = ReadSignalQueues(tracee_.pid());
-    if (queues && queues->AnyDeliverable()) {
-      // Signals that were unblocked together, or let in by a call together, are
-      // delivered together: the next one stops here at once.
+    if (calls_.SettingMask() || (queues && queues->AnyDeliverable())) {
+      // Signals that are unblocked together, or let in by a call together, are
+      // delivered together: the next one stops here at once, or the mask is
+      // set first.
       GoOn();
       return;
     }

@@ -52,6 +52,9 @@ class HomeSignals {
   // `then` when none is offered any more. Release takes it back.
   void Hold(std::function<void()> then);
   void Release();
+  // Goes on with a Hold that had to wait.
+  void TryToHold();
+  [[nodiscard]] bool held() const { return holding_ == Holding::kInForce; }
   [[nodiscard]] bool stopped() const { return stopped_; }
   // A SIGSTOP came in the meantime, and is still to take effect.
   [[nodiscard]] bool stop_later() const { return stop_later_; }
@@ -77,7 +80,7 @@ class HomeSignals {
   void EndCallNotBegun();
   void GoOn(int signal = 0);
   void PutBack(int signal);
-  void TryToHold();
+
 
   Tracee tracee_;
   RemoteAddr agent_code_;

@@ -181,8 +181,13 @@ void AwayCalls::ChangeMask(std::uint64_t mask) {
     return;
   }
   parts_.signals.AwaitMask(mask);
-  parts_.forwarder.ChangeMask(mask, [this](std::int64_t) {
+  parts_.forwarder.ChangeMask(mask, [this, old](std::int64_t result) {
     parts_.signals.MaskArrived();
+    if (IsRestart(result)) {  // it is about to go home
+      parts_.signal_state.set_mask(old);
+      parts_.thread.Answer(result);
+      return;
+    }
     parts_.thread.AnswerByKernel();
   });
 }
