@@ -65,6 +65,20 @@ void AwaySignals::OnThreadStopped() {
     (void)thread_.tracee().SetSignalMask(temporary_->mask);
   }
   JudgeWaiting();
+  if (temporary_ && temporary_->step == Temporary::Step::kWaitDelivery) {
+    GoToDelivery();
+  }
+}
+
+// Also while it is held: only a frame knows both masks, an image does not.
+void AwaySignals::GoToDelivery() {
+  auto queues = ReadSignalQueues(thread_.tracee().pid());
+  if (queues && queues->AnyDeliverable()) {
+    thread_.RunToSignal();
+  } else {
+    (void)thread_.tracee().SetSignalMask(temporary_->old_mask);
+    temporary_.reset();
+  }
 }
 
 void AwaySignals::OnCallTaken() {

@@ -80,6 +80,7 @@ class AwaySignals {
   void Unload(int signal);
   void EnterHandler(int signal, std::uint64_t under);
   [[nodiscard]] std::uint64_t MaskWhenDelivered() const;
+  void GoToDelivery();
   void FinishTemporaryStep();
   [[nodiscard]] std::optional<std::uint64_t> MaskNow() const;
 

@@ -87,6 +87,11 @@ void GuestThread::LeaveStop(int signal) {
   Expect(tracee_.Continue(signal), "continue");
 }
 
+void GuestThread::RunToSignal() {
+  place_ = Place::kRunning;
+  Expect(tracee_.Continue(), "continue");
+}
+
 void GuestThread::StepInto(int signal) {
   place_ = Place::kRunning;
   Expect(tracee_.SingleStep(signal), "single step");

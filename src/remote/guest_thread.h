@@ -65,6 +65,9 @@ class GuestThread {
   void GoOn(int signal = 0);
   // The same, held or not; one that is held stops again before it computes.
   void LeaveStop(int signal = 0);
+  // From a stop with a signal that is about to be delivered: to the stop at its
+  // delivery, whoever holds it.
+  void RunToSignal();
   // One single step, with `signal` delivered; it stops again.
   void StepInto(int signal);
 
