@@ -129,7 +129,19 @@ void CallServer::CallJob::Finished(AgentWindow& window) {
     supervisor::Collect(call, result, window.data(),
                         server.FlagsOf(call, result), reply);
   }
+  if (server.cancelled_ != id && server.hooks_.signal_waits()) {
+    server.kept_ = id;
+    return;
+  }
   server.hooks_.reply(id, reply);
+}
+
+bool CallServer::SendKept(std::optional<std::uint64_t> id) {
+  if (!kept_ || (id && *id != *kept_)) {
+    return false;
+  }
+  hooks_.reply(*std::exchange(kept_, std::nullopt), call_.reply);
+  return true;
 }
 
 std::uint8_t CallServer::FlagsOf(const supervisor::LaidOutCall& call,

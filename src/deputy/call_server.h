@@ -36,6 +36,9 @@ class CallServer {
         reply;
     // A mask that the remote waits for has been set.
     std::function<void()> mask_set;
+    // Whether a signal, which may come of the call itself, waits until the
+    // process is home: it is to see that before it sees the reply.
+    std::function<bool()> signal_waits;
     // Whether masks cannot be set now, for the process is about to come home.
     std::function<bool()> masks_held;
   };
@@ -64,6 +67,10 @@ class CallServer {
   [[nodiscard]] std::int64_t ResultIfNotBegun() const {
     return call_.restart ? kRestartBlock : kRestartNoIntr;
   }
+  // Sends the reply of the call `id`, or of any, if it was kept back.
+  bool SendKept(std::optional<std::uint64_t> id = {});
+  // The remote stands still until it has the reply: nothing runs before it.
+  void NoteCancelled(std::uint64_t id) { cancelled_ = id; }
   // The call that waits is not made, and answers so.
   void EndWaiting() { call_.ended = true; }
   // A mask that the remote waits for is still to be set.
@@ -121,6 +128,9 @@ class CallServer {
   CallJob call_;
   std::vector<std::unique_ptr<ToldJob>> told_;
   std::optional<MemoryRun> waited_on_;
+  // Of the last call, whose data are still in the window: the remote waits.
+  std::optional<std::uint64_t> kept_;
+  std::optional<std::uint64_t> cancelled_;
   std::map<int, std::uint64_t> counts_;
 };
 

@@ -300,6 +300,9 @@ void Deputy::BecomeAway() {
       process_.home_signals->TryToHold();
     }
   };
+  call_hooks.signal_waits = [this] {
+    return process_.home_signals && process_.home_signals->SignalWaits();
+  };
   call_hooks.masks_held = [this] {
     return process_.home_signals && process_.home_signals->held();
   };

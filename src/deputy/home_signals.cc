@@ -95,6 +95,14 @@ void HomeSignals::Hold(std::function<void()> then) {
   }
 }
 
+bool HomeSignals::SignalWaits() const {
+  if (!held()) {
+    return false;
+  }
+  auto queues = ReadSignalQueues(tracee_.pid());
+  return queues && (queues->pending & ~state_.mask()) != 0;
+}
+
 void HomeSignals::TryToHold() {
   if (holding_ == Holding::kWanted) {
     (void)tracee_.Interrupt();
@@ -105,6 +113,7 @@ void HomeSignals::Release() {
   holding_ = Holding::kNo;
   when_held_ = nullptr;
   (void)tracee_.Interrupt();  // its stop puts the mask back
+  (void)calls_.SendKept();
   if (std::exchange(stop_later_, false)) {
     ::kill(Raw(tracee_.pid()), SIGSTOP);
   }
@@ -209,7 +218,8 @@ void HomeSignals::EndCallNotBegun() {
 }
 
 void HomeSignals::OnCancel(std::uint64_t id) {
-  if (!calls_.HasCall(id)) {
+  calls_.NoteCancelled(id);
+  if (calls_.SendKept(id) || !calls_.HasCall(id)) {
     return;  // its reply is on the way
   }
   cancel_ = id;
@@ -223,21 +233,23 @@ void HomeSignals::OnInterrupted() {
     stopped_ = false;
     hooks_.continued();
   }
+  auto queues = ReadSignalQueues(tracee_.pid());
+  bool deliverable = queues && queues->AnyDeliverable();
+  if (auto registers = InCall();
+      !deliverable && registers && registers->result() == -EINTR) {
+    // Of an interrupt alone: undone.
+    registers->SetInterrupted(registers->call_number(), kRestartNoHand);
+    (void)tracee_.SetRegisters(*registers);
+  }
   if (holding_ == Holding::kWanted) {
-    auto queues = ReadSignalQueues(tracee_.pid());
-    if (calls_.SettingMask() || (queues && queues->AnyDeliverable())) {
+    if (calls_.SettingMask() || deliverable) {
       // Signals that are unblocked together, or let in by a call together, are
       // delivered together: the next one stops here at once, or the mask is
       // set first.
       GoOn();
       return;
     }
-    // What EINTR an interrupt alone has made of a call is undone.
     holding_ = Holding::kInForce;
-    if (auto registers = InCall(); registers && registers->result() == -EINTR) {
-      registers->SetInterrupted(registers->call_number(), kRestartNoHand);
-      (void)tracee_.SetRegisters(*registers);
-    }
     (void)tracee_.SetSignalMask(kAllSignals);
     if (auto then = std::exchange(when_held_, nullptr)) {
       then();

@@ -54,6 +54,8 @@ class HomeSignals {
   void Release();
   // Goes on with a Hold that had to wait.
   void TryToHold();
+  // A signal is held that would be delivered otherwise.
+  [[nodiscard]] bool SignalWaits() const;
   [[nodiscard]] bool held() const { return holding_ == Holding::kInForce; }
   [[nodiscard]] bool stopped() const { return stopped_; }
   // A SIGSTOP came in the meantime, and is still to take effect.

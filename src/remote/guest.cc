@@ -347,7 +347,7 @@ void Guest::OnStopStatus(const Stop& stop) {
       return;
     case Stop::Kind::kSignal:
       if (thread_) {
-        thread_->OnStopped(false);
+        thread_->OnStopped();
         signals_->OnDeliveryStop(stop.value);
         CheckFrozen();
       }
@@ -358,7 +358,7 @@ void Guest::OnStopStatus(const Stop& stop) {
       return;
     default:
       if (thread_) {
-        thread_->OnStopped(false);
+        thread_->OnStopped();
         thread_->GoOn();
       }
       return;
@@ -369,7 +369,7 @@ void Guest::OnInterrupted() {
   if (!thread_) {
     return;
   }
-  thread_->OnStopped(true);
+  thread_->OnStopped();
   mapper_->OnThreadStopped();
   signals_->OnThreadStopped();
   CheckFrozen();
@@ -384,7 +384,7 @@ void Guest::OnSeccompStop() {
   if (!reason || !registers || !thread_) {
     return;  // it is dying
   }
-  thread_->OnStopped(false);
+  thread_->OnStopped();
   using supervisor::TraceReason;
   switch (static_cast<TraceReason>(*reason)) {
     case TraceReason::kLife:

@@ -44,11 +44,10 @@ void GuestThread::OnNotified(const Notification& notification) {
   notification_ = notification;
 }
 
-void GuestThread::OnStopped(bool interrupted) {
+void GuestThread::OnStopped() {
   place_ = Place::kStopped;
-  if (interrupted) {
-    interrupt_requested_ = false;
-  }
+  // "Any trap clears pending STOP trap" (kernel/signal.c, ptrace_stop).
+  interrupt_requested_ = false;
 }
 
 void GuestThread::Answer(std::int64_t result) {

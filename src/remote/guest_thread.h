@@ -53,8 +53,9 @@ class GuestThread {
 
   // ---- events ----
   void OnNotified(const Notification& notification);
-  // It is in a ptrace stop; `interrupted`: the one that RequestStop asked for.
-  void OnStopped(bool interrupted);
+  // It is in a ptrace stop, whichever: one that RequestStop asked for does not
+  // come any more.
+  void OnStopped();
 
   // ---- actions ----
   // Ends the notification; the thread runs on, or stops if that was requested.
