@@ -131,9 +131,27 @@ void CallServer::CallJob::Finished(AgentWindow& window) {
   }
   if (server.cancelled_ != id && server.hooks_.signal_waits()) {
     server.kept_ = id;
+    KeepData();
     return;
   }
   server.hooks_.reply(id, reply);
+}
+
+// The window is for the next job.
+void CallServer::CallJob::KeepData() {
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < reply.head.buffer_count; ++i) {
+    size += reply.parts[i].size();
+  }
+  kept_data.resize(size);
+  std::span<std::byte> rest(kept_data);
+  for (std::size_t i = 0; i < reply.head.buffer_count; ++i) {
+    std::span<const std::byte>& part = reply.parts[i];
+    std::copy(part.begin(), part.end(), rest.begin());
+    std::size_t length = part.size();
+    part = rest.first(length);
+    rest = rest.subspan(length);
+  }
 }
 
 bool CallServer::SendKept(std::optional<std::uint64_t> id) {

@@ -91,6 +91,7 @@ class CallServer {
     explicit CallJob(CallServer& owner) : server(owner) {}
     std::size_t Prepare(AgentWindow& window) override;
     void Finished(AgentWindow& window) override;
+    void KeepData();
 
     CallServer& server;
     bool busy = false;
@@ -104,6 +105,7 @@ class CallServer {
     bool restart = false;
     supervisor::CallReply reply;
     std::vector<std::byte> restart_bytes;
+    std::vector<std::byte> kept_data;  // of a reply that is sent later
   };
   struct ToldJob final : AgentJob {
     ToldJob(CallServer& owner, const Told& change)
@@ -128,7 +130,7 @@ class CallServer {
   CallJob call_;
   std::vector<std::unique_ptr<ToldJob>> told_;
   std::optional<MemoryRun> waited_on_;
-  // Of the last call, whose data are still in the window: the remote waits.
+  // The last call; the remote waits for it.
   std::optional<std::uint64_t> kept_;
   std::optional<std::uint64_t> cancelled_;
   std::map<int, std::uint64_t> counts_;
