@@ -65,6 +65,17 @@ class CallServer {
   }
   // The call that waits is not made, and answers so.
   void EndWaiting() { call_.ended = true; }
+
+  // From Hold to Release every signal is blocked here, because the process is
+  // about to come home: what a call raises now would reach the process too
+  // late. So it gets no answer that would let it go on: calls wait unmade, and
+  // answers wait, each until the remote takes its call back.
+  void Hold() { held_ = true; }
+  void Release();
+  // The remote takes the call `id` back: true where it gets its answer now,
+  // that it was made, or that it was not.
+  bool AnswerHeld(std::uint64_t id);
+
   // The temporary signal mask with which the call waits, if it has one.
   [[nodiscard]] std::optional<std::uint64_t> TemporaryMask() const;
   // How many calls of each number were made.
@@ -110,6 +121,8 @@ class CallServer {
   [[nodiscard]] std::uint8_t FlagsOf(const supervisor::LaidOutCall& call,
                                      std::int64_t result) const;
   void FinishRestart(std::int64_t result);
+  void Reply(std::uint64_t id, const supervisor::CallReply& reply);
+  void SendKept();
 
   HostPid stand_in_;
   Executor& executor_;
@@ -117,6 +130,15 @@ class CallServer {
   Hooks hooks_;
   CallJob call_;
   std::vector<std::unique_ptr<ToldJob>> told_;
+  bool held_ = false;
+  bool waits_unmade_ = false;  // call_ came while held
+  std::optional<std::uint64_t> taken_back_;
+  struct Kept {
+    std::uint64_t id = 0;
+    supervisor::CallReply reply;
+    std::vector<std::byte> bytes;  // of its parts
+  };
+  std::optional<Kept> kept_;
   std::optional<MemoryRun> waited_on_;
   std::map<int, std::uint64_t> counts_;
 };

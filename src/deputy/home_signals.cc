@@ -96,6 +96,7 @@ void HomeSignals::Hold(std::function<void()> then) {
 void HomeSignals::Release() {
   holding_ = Holding::kNo;
   when_held_ = nullptr;
+  calls_.Release();
   (void)tracee_.Interrupt();  // its stop puts the mask back
   if (std::exchange(stop_later_, false)) {
     ::kill(Raw(tracee_.pid()), SIGSTOP);
@@ -202,7 +203,7 @@ void HomeSignals::EndCallNotBegun() {
 }
 
 void HomeSignals::OnCancel(std::uint64_t id) {
-  if (!calls_.HasCall(id)) {
+  if (calls_.AnswerHeld(id) || !calls_.HasCall(id)) {
     return;  // its reply is on the way
   }
   cancel_ = id;
@@ -219,6 +220,7 @@ void HomeSignals::OnInterrupted() {
   if (holding_ == Holding::kWanted) {
     // What EINTR an interrupt alone has made of a call is undone.
     holding_ = Holding::kInForce;
+    calls_.Hold();
     if (auto registers = InCall(); registers && registers->result() == -EINTR) {
       registers->SetInterrupted(registers->call_number(), kRestartNoHand);
       (void)tracee_.SetRegisters(*registers);

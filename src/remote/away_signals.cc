@@ -8,27 +8,12 @@
 
 #include <spdlog/spdlog.h>
 
-#include "base/files.h"
 #include "process/memory.h"
+#include "process/signals_of.h"
 
 namespace ssi {
 
 namespace {
-
-// SigBlk of /proc/PID/status: the mask of a thread that is not stopped.
-std::optional<std::uint64_t> MaskFromProc(HostPid pid) {
-  auto status = ReadFile(fmt::format("/proc/{}/status", Raw(pid)));
-  if (!status) {
-    return std::nullopt;
-  }
-  constexpr std::string_view kField = "SigBlk:\t";
-  auto at = status->find(kField);
-  if (at == std::string::npos) {
-    return std::nullopt;
-  }
-  return ParseNumber<std::uint64_t>(
-      std::string_view(*status).substr(at + kField.size(), 16), 16);
-}
 
 std::optional<siginfo_t> InfoOf(const wire::SignalOffer& offer) {
   siginfo_t info{};
@@ -63,7 +48,8 @@ std::optional<std::uint64_t> AwaySignals::MaskNow() const {
     auto mask = thread_.tracee().GetSignalMask();
     return mask ? std::optional(*mask) : std::nullopt;
   }
-  return MaskFromProc(thread_.tracee().pid());
+  auto signals = ReadSignalsOf(thread_.tracee().pid());
+  return signals ? std::optional(signals->blocked) : std::nullopt;
 }
 
 void AwaySignals::OnOffer(const wire::SignalOffer& offer) {
