@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
-#include <openssl/ssl.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -18,6 +17,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+
+#include <openssl/ssl.h>
 
 #include "base/check.h"
 #include "bench.h"
@@ -207,8 +208,7 @@ double Notification(const Cpus& cpus, std::size_t result_bytes, int rounds) {
     int listener = InstallFilter(filter, SECCOMP_FILTER_FLAG_NEW_LISTENER);
     shared->listener = listener;
     if (listener >= 0) {
-      shared->median =
-          TimeRounds(rounds, [] { ::syscall(SYS_getppid); });
+      shared->median = TimeRounds(rounds, [] { ::syscall(SYS_getppid); });
     }
     for (;;) {  // its end would be a call of another class
       ::sched_yield();

@@ -35,8 +35,8 @@ int main(int argc, char** argv) {
   if (argc != 2) {
     return 2;
   }
-  std::vector<std::uint64_t> memory(
-      static_cast<std::size_t>(atol(argv[1])) << 17);
+  std::vector<std::uint64_t> memory(static_cast<std::size_t>(atol(argv[1]))
+                                    << 17);
   constexpr std::uint64_t kSeed = 88172645463325252;
   std::uint64_t value = kSeed;
   for (auto& word : memory) {

@@ -105,8 +105,8 @@ double SpawnOnce(const std::vector<char*>& command) {
   words.push_back(nullptr);
   double start = Now();
   pid_t pid = 0;
-  int err = ::posix_spawnp(&pid, words[0], nullptr, nullptr, words.data(),
-                           environ);
+  int err =
+      ::posix_spawnp(&pid, words[0], nullptr, nullptr, words.data(), environ);
   int status = 0;
   if (err != 0 || ::waitpid(pid, &status, 0) != pid) {
     errno = err;

@@ -70,6 +70,8 @@ Action Hit(std::string_view point) {
   return armed.action == "cut" ? Action::kCut : Action::kNone;
 }
 
-std::span<const std::string_view> Points() { return kPoints; }
+std::span<const std::string_view> Points() {
+  return kPoints;
+}
 
 }  // namespace ssi::fault

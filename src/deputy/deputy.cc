@@ -8,6 +8,7 @@
 #include "process/agent_site.h"
 #include "proto/message.h"
 #include "proto/session_frames.h"
+#include "proto/tls.h"
 
 namespace ssi {
 
@@ -153,6 +154,7 @@ void Deputy::OpenSession(std::function<void(Status)> then) {
     process_.session =
         std::make_unique<Session>(places_.loop, node, *where, std::move(hooks));
   });
+  proto::PrepareTls();  // while the other node opens the session
 }
 
 void Deputy::BeginMove(HomeMove::Plan plan) {
@@ -469,6 +471,11 @@ void Deputy::OnStop(const Stop& stop) {
     return;
   }
   if (run_) {
+    if (stop.kind == Stop::Kind::kGroupStop) {
+      hooks_.stopped(stop.value);
+    } else if (stop.kind == Stop::Kind::kInterrupted) {
+      hooks_.continued();
+    }
     run_->OnStop(stop);
     return;
   }
@@ -487,6 +494,12 @@ void Deputy::OnStop(const Stop& stop) {
     // A freeze that was given up has taken effect at last.
     (void)tracee.Detach();
     traced_ = false;
+    return;
+  }
+  if (process_.stand_in && stop.kind == Stop::Kind::kSignal &&
+      stop.value == SIGSTOP) {
+    process_.stand_in->StopLater();
+    (void)tracee.Continue();
     return;
   }
   (void)tracee.Continue(stop.kind == Stop::Kind::kSignal ? stop.value : 0);

@@ -493,6 +493,9 @@ void HomeMove::BeginRebuild() {
 }
 
 void HomeMove::StartHere() {
+  if (process_.home_signals && process_.home_signals->stop_later()) {
+    process_.stand_in->StopLater();
+  }
   process_.home_signals.reset();
   if (process_.calls) {
     process_.history.CountHomeCalls(process_.calls->counts());

@@ -76,7 +76,8 @@ void HomeSignals::OnSignal(int signal) {
 // its queue, and the call is interrupted, to be made again when it is home.
 void HomeSignals::PutBack(int signal) {
   if (signal == SIGSTOP) {
-    GoOn(signal);
+    stop_later_ = true;  // the agent is needed until it is home
+    GoOn();
     return;
   }
   EndCall(false);
@@ -96,6 +97,9 @@ void HomeSignals::Release() {
   holding_ = Holding::kNo;
   when_held_ = nullptr;
   (void)tracee_.Interrupt();  // its stop puts the mask back
+  if (std::exchange(stop_later_, false)) {
+    ::kill(Raw(tracee_.pid()), SIGSTOP);
+  }
 }
 
 // A signal that would be ignored natively. Some calls have already become
@@ -111,11 +115,12 @@ void HomeSignals::Drop() {
 
 void HomeSignals::Offer(int signal, const siginfo_t& info) {
   wire::SignalOffer offer;
-  offered_ = Offered{next_offer_++, signal, false};
+  offered_ = Offered{next_offer_++, signal, false, state_.mask()};
   offer.set_offer(offered_->id);
   offer.set_info(&info, sizeof info);
   if (auto mask = calls_.TemporaryMask(); mask && InCall()) {
     offered_->temporary = true;
+    offered_->under = *mask;
     offer.set_temporary(true);
     offer.set_temporary_mask(*mask);
   }
@@ -138,9 +143,25 @@ void HomeSignals::OnAnswer(const wire::SignalAnswer& answer) {
     return;
   }
   EndCall(offered.temporary);
+  EnterHandler(offered);
   GoOn();
   if (holding_ == Holding::kWanted) {
     (void)tracee_.Interrupt();
+  }
+}
+
+// The handler's mask is in force here at once, not only when the remote tells
+// it: what it blocks stays on the queues here, where sigpending sees it.
+void HomeSignals::EnterHandler(const Offered& offered) {
+  if (!state_.HasHandler(offered.signal)) {
+    return;
+  }
+  SignalState entered = state_;
+  entered.EnterHandler(offered.signal,
+                       offered.temporary ? offered.under : state_.mask());
+  state_.set_mask(entered.mask());
+  if (holding_ != Holding::kInForce) {
+    (void)tracee_.SetSignalMask(state_.mask());
   }
 }
 

@@ -53,11 +53,20 @@ class HomeSignals {
   void Hold(std::function<void()> then);
   void Release();
   [[nodiscard]] bool stopped() const { return stopped_; }
+  // A SIGSTOP came in the meantime, and is still to take effect.
+  [[nodiscard]] bool stop_later() const { return stop_later_; }
 
  private:
+  struct Offered {
+    std::uint64_t id = 0;
+    int signal = 0;
+    bool temporary = false;
+    std::uint64_t under = 0;  // the mask that let it in
+  };
   void OnSignal(int signal);
   void Drop();
   void Offer(int signal, const siginfo_t& info);
+  void EnterHandler(const Offered& offered);
   void OnInterrupted();
   // In a stop: the registers, if the thread is in a call of the agent's job.
   [[nodiscard]] std::optional<Registers> InCall() const;
@@ -76,14 +85,10 @@ class HomeSignals {
   SignalState& state_;
   Hooks hooks_;
 
-  struct Offered {
-    std::uint64_t id = 0;
-    int signal = 0;
-    bool temporary = false;
-  };
   std::optional<Offered> offered_;
   std::uint64_t next_offer_ = 1;
   bool stopped_ = false;  // in a group-stop
+  bool stop_later_ = false;
   std::optional<std::uint64_t> cancel_;
   enum class Holding : std::uint8_t { kNo, kWanted, kInForce };
   Holding holding_ = Holding::kNo;

@@ -366,6 +366,9 @@ void Job::OnMainEnded(int wait_status) {
   } else {
     TellFront(FrontMessage::Kind::kExited, WEXITSTATUS(wait_status));
   }
+  if (!front_gone_) {
+    ::kill(::getppid(), SIGCONT);  // CMD was stopped, maybe, and it as well
+  }
 }
 
 std::vector<pid_t> Job::Members() const {

@@ -24,8 +24,8 @@ namespace ssi {
 
 struct JobOptions {
   std::vector<std::string> command;
-  std::string on;          // node where programs are placed; empty: none
-  int stats_fd = -1;       // where the statistics go; borrowed; -1: none
+  std::string on;     // node where programs are placed; empty: none
+  int stats_fd = -1;  // where the statistics go; borrowed; -1: none
   bool verbose = false;
   bool debug = false;
 };

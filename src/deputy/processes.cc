@@ -29,7 +29,9 @@ std::string CommandOf(pid_t pid) {
   while (!text->empty() && text->back() == '\0') {
     text->pop_back();
   }
-  std::replace(text->begin(), text->end(), '\0', ' ');
+  std::replace_if(
+      text->begin(), text->end(),
+      [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
   constexpr std::size_t kMost = 200;
   return text->substr(0, kMost);
 }

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/files.h"
 #include "process/agent_site.h"
 #include "process/call_runner.h"
 #include "process/capture.h"
@@ -28,6 +29,22 @@ constexpr std::uint64_t kMaxShown = std::uint64_t{256} << 10;
 
 constexpr unsigned long kHomeOptions =
     PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
+
+bool SignalPends(HostPid pid, int signal) {
+  auto text = ReadFile(fmt::format("/proc/{}/status", Raw(pid)));
+  for (std::string_view field : {"\nShdPnd:\t", "\nSigPnd:\t"}) {
+    auto at = text ? text->find(field) : std::string::npos;
+    auto mask =
+        at == std::string::npos
+            ? std::nullopt
+            : ParseNumber<std::uint64_t>(
+                  std::string_view(*text).substr(at + field.size(), 16), 16);
+    if (mask && (*mask & SignalBit(signal)) != 0) {
+      return true;
+    }
+  }
+  return false;
+}
 
 // What /proc/PID/syscall says, for the message about a process that does not
 // stop.
@@ -317,12 +334,20 @@ Status StandIn::Empty() {
 Status StandIn::Serve(std::uint64_t mask) {
   mask_ = mask;
   SSI_TRY(StopAgent(tracee_, stop_pending_));
+  bool stop = TakeStop();
   SSI_TRY(tracee_.SetSignalMask(mask));
   SSI_TRY(tracee_.Continue());
-  if (std::exchange(stop_pending_, false)) {
+  if (stop) {
     ::kill(Raw(tracee_.pid()), SIGSTOP);
   }
   return {};
+}
+
+// Whether it is to be stopped now: not if a SIGCONT came later, which all this
+// time was blocked.
+bool StandIn::TakeStop() {
+  return std::exchange(stop_pending_, false) &&
+         !SignalPends(tracee_.pid(), SIGCONT);
 }
 
 Status StandIn::StopServing() {
@@ -423,8 +448,9 @@ Status StandIn::DieBySignal(int signal) {
 }
 
 Status StandIn::Detach() {
+  bool stop = TakeStop();
   SSI_TRY(tracee_.Detach());
-  if (stop_pending_) {
+  if (stop) {
     ::kill(Raw(tracee_.pid()), SIGSTOP);
   }
   return {};
@@ -437,8 +463,13 @@ Status StandIn::RequeueUndelivered(CallRunner& runner) {
   std::uint64_t pid = static_cast<std::uint64_t>(Raw(tracee_.pid()));
   for (const auto& info : incoming_.image.threads[0].undelivered) {
     SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(info));
-    batch.Add("rt_tgsigqueueinfo", SYS_rt_tgsigqueueinfo,
-              {pid, pid, static_cast<std::uint64_t>(info.si_signo), Raw(at)});
+    auto signal = static_cast<std::uint64_t>(info.si_signo);
+    if (IsThreadDirected(info)) {
+      batch.Add("rt_tgsigqueueinfo", SYS_rt_tgsigqueueinfo,
+                {pid, pid, signal, Raw(at)});
+    } else {
+      batch.Add("rt_sigqueueinfo", SYS_rt_sigqueueinfo, {pid, signal, Raw(at)});
+    }
   }
   return batch.Flush();
 }

@@ -76,6 +76,9 @@ class StandIn {
   // action the kernel takes. From a running agent.
   Status Exit(int code);
   Status DieBySignal(int signal);
+  // A SIGSTOP came while the agent must run: it takes effect as soon as the
+  // process serves or runs again.
+  void StopLater() { stop_pending_ = true; }
   // Lets go of a process that runs on; from a stop, with no signal in hand.
   Status Detach();
 
@@ -93,6 +96,7 @@ class StandIn {
   Status MakeRoomForAgent(const std::vector<ImageArea>& areas);
   void CaptureKept(const Vma& vma, ImageArea& area, MappedFiles& files);
   Status MatchKept();
+  [[nodiscard]] bool TakeStop();
   Status RequeueUndelivered(CallRunner& runner);
   Status MakeRestartBlock(Injector& injector);
   std::vector<MemoryRun> RangesToKeep() const;

@@ -50,7 +50,7 @@ Result<CapturedProcess> ReadImage(proto::BulkStream& stream);
 
 struct Destination {
   HostPid process{};
-  bool nowhere = false;  // read all the same, and forget
+  bool nowhere = false;               // read all the same, and forget
   std::vector<std::uint32_t> wanted;  // file ids
   // Writes bytes of a wanted file.
   std::function<Status(std::uint32_t id, std::uint64_t offset,

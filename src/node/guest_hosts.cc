@@ -18,10 +18,16 @@ namespace {
 using namespace std::chrono_literals;
 // How long a node that goes down waits for its guests to leave.
 constexpr Nanos kLeaveLimit = 10s;
+// When the next reserve is started after one was taken: not at once, while the
+// job that took it is on its way here and needs the CPU.
+constexpr Nanos kReserveDelay = 20ms;
 }  // namespace
 
 GuestHosts::GuestHosts(Loop& loop, const DaemonOptions& options)
-    : loop_(loop), options_(options), leave_timer_(loop) {}
+    : loop_(loop),
+      options_(options),
+      reserve_timer_(loop),
+      leave_timer_(loop) {}
 
 GuestHosts::~GuestHosts() {
   if (reserve_) {
@@ -109,7 +115,7 @@ Result<std::shared_ptr<GuestHosts::Host>> GuestHosts::HostOf(
     setup.add_cpus(cpu);
   }
   Send(*host, message);
-  asio::post(loop_, [this] { Prepare(); });
+  reserve_timer_.Start(kReserveDelay, [this] { Prepare(); });
   return host;
 }
 

@@ -69,6 +69,7 @@ class GuestHosts {
   std::shared_ptr<Host> reserve_;
   std::map<std::string, std::weak_ptr<Host>> sessions_;
   std::function<void()> left_;
+  Timer reserve_timer_;
   Timer leave_timer_;
 };
 

@@ -26,8 +26,8 @@ class Vdso {
   [[nodiscard]] bool Reads(RemoteAddr ip) const {
     std::uint64_t at = Raw(ip) - start_;
     bool inside = Raw(ip) >= start_ && at + 1 < code_.size();
-    return inside && !(code_[at] == std::byte{0x0f} &&
-                       code_[at + 1] == std::byte{0x05});
+    return inside &&
+           !(code_[at] == std::byte{0x0f} && code_[at + 1] == std::byte{0x05});
   }
 
  private:
@@ -67,13 +67,12 @@ Status LeaveVdso(const Tracee& tracee, const std::vector<Vma>& vmas) {
   SSI_ASSIGN(Vdso vdso, Vdso::Read(tracee.pid(), *vma));
   SSI_ASSIGN(std::uint64_t mask, tracee.GetSignalMask());
   // A fault that is blocked would reset its handler.
-  SSI_TRY(tracee.SetSignalMask(
-      kAllSignals & ~(SignalBit(SIGSEGV) | SignalBit(SIGBUS))));
+  SSI_TRY(tracee.SetSignalMask(kAllSignals &
+                               ~(SignalBit(SIGSEGV) | SignalBit(SIGBUS))));
   bool stop_pending = false;
   int steps = 0;
-  for (bool stepped = true; stepped && vdso.Reads(registers.ip()) &&
-                            steps < kMostSteps;
-       ++steps) {
+  for (bool stepped = true;
+       stepped && vdso.Reads(registers.ip()) && steps < kMostSteps; ++steps) {
     SSI_ASSIGN(stepped, Step(tracee, stop_pending));
     SSI_ASSIGN(registers, tracee.GetRegisters());
   }

@@ -1,7 +1,5 @@
 #include "process/signal_state.h"
 
-#include <signal.h>
-
 namespace ssi {
 
 namespace {
@@ -32,6 +30,10 @@ DefaultAction DefaultActionOf(int signal) {
     default:
       return DefaultAction::kTerminate;
   }
+}
+
+bool IsThreadDirected(const siginfo_t& info) {
+  return info.si_code == SI_TKILL;
 }
 
 bool SignalState::Ignored(int signal) const {

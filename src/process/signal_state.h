@@ -1,6 +1,8 @@
 #ifndef SSI_PROCESS_SIGNAL_STATE_H_
 #define SSI_PROCESS_SIGNAL_STATE_H_
 
+#include <signal.h>
+
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -20,6 +22,10 @@ enum class DefaultAction : std::uint8_t {
   kContinue
 };
 DefaultAction DefaultActionOf(int signal);
+
+// Whether a signal with this siginfo lies in the queue of one thread, which the
+// kernel empties before that of the process: those of tgkill(2).
+bool IsThreadDirected(const siginfo_t& info);
 
 // The signal actions and the mask of a process with one thread, as a model
 // that both ends of a moved process follow: pure, checked against the kernel

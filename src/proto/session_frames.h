@@ -27,8 +27,8 @@ inline constexpr FrameType kComeHome{28};      // G    ComeHome
 inline constexpr FrameType kMapFile{29};       // G    MapFileRequest
 inline constexpr FrameType kMapFileReply{30};  // H    MapFileReply
 inline constexpr FrameType kUsage{31};         // G    Usage
-inline constexpr FrameType kSettled{32};       // G    empty: frozen, and all that
-                                               //      it did has been said
+inline constexpr FrameType kSettled{32};  // G    empty: frozen, and all that
+                                          //      it did has been said
 
 // Flag of kTold: a kReply with the same id is wanted when it is done.
 inline constexpr std::uint16_t kAnswerWanted = 1;

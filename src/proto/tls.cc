@@ -1,5 +1,7 @@
 #include "proto/tls.h"
 
+#include <array>
+
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
@@ -46,6 +48,11 @@ Result<TlsContext> TlsContext::Make(const Key& key, std::string identity,
   return TlsContext(std::make_shared<const Shared>(
       Shared{std::move(context), std::move(psk), std::move(identity),
              std::move(key_name)}));
+}
+
+void PrepareTls() {
+  (void)TlsContext::Make(Key::FromBytes(std::array<std::byte, kKeySize>{}),
+                         "to prepare");
 }
 
 std::string TakeOpenSslErrors() {

@@ -48,9 +48,6 @@ std::optional<siginfo_t> InfoOf(const wire::SignalOffer& offer) {
 // (arch/x86/include/uapi/asm/sigcontext.h).
 constexpr std::uint64_t kFrameMask = 8 + 8 + 8 + 24 + 256;
 
-// The kernel's SIGRTMIN: from here on signals of one number queue up.
-constexpr int kFirstRealTime = 32;
-
 }  // namespace
 
 std::optional<std::uint64_t> AwaySignals::MaskNow() const {
@@ -82,6 +79,10 @@ void AwaySignals::OnThreadStopped() {
     (void)thread_.tracee().SetSignalMask(temporary_->mask);
     SendToThread(temporary_->info);
   }
+  JudgeWaiting();
+}
+
+void AwaySignals::OnCallTaken() {
   JudgeWaiting();
 }
 
@@ -139,14 +140,43 @@ void AwaySignals::Accept(const wire::SignalOffer& offer,
 }
 
 void AwaySignals::SendToThread(const siginfo_t& info) {
-  auto& on_the_way = sent_[info.si_signo];
-  if (info.si_signo < kFirstRealTime && !on_the_way.empty()) {
-    return;  // one that pends already: as the kernel does
+  Queue queue{info.si_signo, IsThreadDirected(info)};
+  sent_[queue].push_back(info);
+  if (sent_[queue].size() == 1) {
+    SendCarrier(queue);
   }
-  on_the_way.push_back(info);
+}
+
+void AwaySignals::SendCarrier(const Queue& queue) {
   pid_t pid = Raw(thread_.tracee().pid());
-  // To the thread: a carrier, whose siginfo is replaced at its delivery stop.
-  ::syscall(SYS_tgkill, pid, pid, info.si_signo);
+  // A carrier, whose siginfo is replaced at its delivery stop.
+  if (queue.of_thread) {
+    ::syscall(SYS_tgkill, pid, pid, queue.signal);
+  } else {
+    ::kill(pid, queue.signal);
+  }
+}
+
+// In the delivery stop of a carrier: it gets the siginfo that it stands for,
+// and the next one of its queue sets out.
+void AwaySignals::Unload(int signal) {
+  auto carrier = thread_.tracee().GetSignalInfo();
+  if (!carrier) {
+    return;  // it is dying
+  }
+  Queue queue{signal, IsThreadDirected(*carrier)};
+  auto found = sent_.find(queue);
+  bool sent = carrier->si_code == SI_TKILL || carrier->si_code == SI_USER;
+  if (!sent || found == sent_.end()) {
+    return;  // a fault of its own
+  }
+  (void)thread_.tracee().SetSignalInfo(found->second.front());
+  found->second.pop_front();
+  if (found->second.empty()) {
+    sent_.erase(found);
+  } else {
+    SendCarrier(queue);
+  }
 }
 
 void AwaySignals::BeforeAnswer() {
@@ -155,13 +185,25 @@ void AwaySignals::BeforeAnswer() {
   }
 }
 
+// As home foresees it for what it sent: told so, it does not unblock there for
+// a moment what the next handler blocks.
+std::uint64_t AwaySignals::MaskWhenDelivered() const {
+  SignalState after = state_;
+  for (const auto& [queue, infos] : sent_) {
+    if (after.HasHandler(queue.signal)) {
+      after.EnterHandler(queue.signal, after.mask());
+    }
+  }
+  return after.mask();
+}
+
 void AwaySignals::EnterHandler(int signal, std::uint64_t under) {
   KernelSigaction before =
       state_.actions()[static_cast<std::size_t>(signal - 1)];
   state_.EnterHandler(signal, under);
   Told mask;
   mask.kind = Told::Kind::kMask;
-  mask.mask = state_.mask();
+  mask.mask = MaskWhenDelivered();
   hooks_.tell(mask);
   const KernelSigaction& after =
       state_.actions()[static_cast<std::size_t>(signal - 1)];
@@ -181,11 +223,7 @@ void AwaySignals::OnDeliveryStop(int signal) {
     JudgeWaiting();
     return;
   }
-  if (auto known = sent_.find(signal);
-      known != sent_.end() && !known->second.empty()) {
-    (void)thread_.tracee().SetSignalInfo(known->second.front());
-    known->second.pop_front();
-  }
+  Unload(signal);
   bool handled = state_.HasHandler(signal);
   auto under = thread_.tracee().GetSignalMask();
   if (handled && under) {
@@ -223,7 +261,7 @@ void AwaySignals::FinishTemporaryStep() {
 
 std::vector<siginfo_t> AwaySignals::Undelivered() const {
   std::vector<siginfo_t> left;
-  for (const auto& [signal, infos] : sent_) {
+  for (const auto& [queue, infos] : sent_) {
     left.insert(left.end(), infos.begin(), infos.end());
   }
   return left;

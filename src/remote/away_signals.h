@@ -28,8 +28,9 @@ namespace ssi {
 // Threads:    the tracer's.
 // Invariants: an offer is answered as soon as the mask can be read, for home's
 //             thread stands still until then, and with it the call that this
-//             thread may wait for. Of each standard signal at most one is on
-//             its way to the thread: a second one melts into it.
+//             thread may wait for. Of each number and queue at most one
+//             carrier is on its way to the thread: standard signals would melt
+//             into one.
 class AwaySignals {
  public:
   struct Hooks {
@@ -46,6 +47,10 @@ class AwaySignals {
   void OnOffer(const wire::SignalOffer& offer);
   // The thread is stopped where its mask can be read and set.
   void OnThreadStopped();
+  // The thread has entered a call, which was begun. A stop that was asked for
+  // before comes only when the call is answered, and home may answer it only
+  // when the offers are.
+  void OnCallTaken();
   // It is in the delivery stop of `signal`. Makes it go on.
   void OnDeliveryStop(int signal);
   // The thread is about to be answered: a temporary mask needs a stop before
@@ -64,8 +69,17 @@ class AwaySignals {
   void Judge(const wire::SignalOffer& offer);
   void JudgeWaiting();
   void Accept(const wire::SignalOffer& offer, const siginfo_t& info);
+  // Where a signal pends: the thread's queue, or that of the process.
+  struct Queue {
+    int signal = 0;
+    bool of_thread = false;
+    auto operator<=>(const Queue&) const = default;
+  };
   void SendToThread(const siginfo_t& info);
+  void SendCarrier(const Queue& queue);
+  void Unload(int signal);
   void EnterHandler(int signal, std::uint64_t under);
+  [[nodiscard]] std::uint64_t MaskWhenDelivered() const;
   void FinishTemporaryStep();
   [[nodiscard]] std::optional<std::uint64_t> MaskNow() const;
 
@@ -81,7 +95,7 @@ class AwaySignals {
   SignalState& state_;
   Hooks hooks_;
   std::deque<wire::SignalOffer> waiting_;
-  std::map<int, std::deque<siginfo_t>> sent_;
+  std::map<Queue, std::deque<siginfo_t>> sent_;
   std::optional<std::uint64_t> awaited_mask_;
   std::optional<Temporary> temporary_;
 };

@@ -78,8 +78,7 @@ bool FileMapper::FindGrown() {
     return false;
   }
   file_ = *file;
-  needed_ = {vma->offset + (call_.args[0] - vma->start),
-             PageUp(call_.args[2])};
+  needed_ = {vma->offset + (call_.args[0] - vma->start), PageUp(call_.args[2])};
   return true;
 }
 

@@ -46,7 +46,10 @@ Status ApplyLimits(HostPid pid, const ProcessImage& image) {
     }
   }
   rlimit no_core{1, 1};
-  if (::prlimit(Raw(pid), RLIMIT_CORE, &no_core, nullptr) != 0) {
+  // Where 1 is above the hard limit: 0, which keeps it from files.
+  rlimit none{0, 0};
+  if (::prlimit(Raw(pid), RLIMIT_CORE, &no_core, nullptr) != 0 &&
+      ::prlimit(Raw(pid), RLIMIT_CORE, &none, nullptr) != 0) {
     return FailErrno(errno, "limits");
   }
   return {};
@@ -310,6 +313,7 @@ void Guest::OnListener() {
   (void)fault::Hit("guest.call");
   thread_->OnNotified(**call);
   calls_->OnCall(**call);
+  signals_->OnCallTaken();
   CheckFrozen();
   if (forwarder_->Outstanding()) {
     places_.channel.PollFor(kPollForReply);

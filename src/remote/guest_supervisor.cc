@@ -61,6 +61,7 @@ Status GuestSupervisor::Start() {
              SignalSource::Make(loop_, {SIGCHLD},
                                 [this](const auto&) { OnChildSignal(); }));
   // The daemon starts this process before there is a job for it.
+  proto::PrepareTls();
   return supervisor::PrepareFilter();
 }
 

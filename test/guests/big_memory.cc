@@ -30,7 +30,8 @@ void Pass() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::size_t mib = argc > 1 ? static_cast<std::size_t>(atol(argv[1])) : 64;
+  const std::size_t mib =
+      argc > 1 ? static_cast<std::size_t>(atol(argv[1])) : 64;
   base = argc > 3 ? static_cast<std::uint64_t>(atoll(argv[3])) : 1;
   setvbuf(stdout, nullptr, _IOLBF, 0);
   memory.resize(mib << 17);

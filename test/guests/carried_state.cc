@@ -18,7 +18,9 @@ constexpr int kSetMemoryMerge = 67;
 constexpr int kGetMemoryMerge = 68;
 
 sigjmp_buf after_fault;
-void OnFault(int) { siglongjmp(after_fault, 1); }
+void OnFault(int) {
+  siglongjmp(after_fault, 1);
+}
 
 // Runs `access`; false if it raised SIGSEGV.
 template <typename Access>
@@ -73,8 +75,8 @@ void Barriers() {
   if (guest::first_round) {
     SSI_FAILS(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0),
               EPERM);
-    SSI_OK(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
-                   0, 0));
+    SSI_OK(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0,
+                   0));
   }
   guest::Compute(3);
   SSI_OK(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
@@ -141,8 +143,7 @@ void Merging() {
 
 // Calls at fixed addresses, as programs of before 2012 make them.
 void Vsyscalls() {
-  const auto get_time =
-      reinterpret_cast<long (*)(long*)>(0xffffffffff600400);
+  const auto get_time = reinterpret_cast<long (*)(long*)>(0xffffffffff600400);
   const auto get_day =
       reinterpret_cast<long (*)(long*, void*)>(0xffffffffff600000);
   if (!Works([=] { get_time(nullptr); })) {

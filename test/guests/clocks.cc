@@ -23,11 +23,13 @@ Time Raw(clockid_t clock) {
   return now.tv_sec * kSecond + now.tv_nsec;
 }
 
-Time Vdso(clockid_t clock) { return guest::Nanoseconds(clock); }
+Time Vdso(clockid_t clock) {
+  return guest::Nanoseconds(clock);
+}
 
-constexpr clockid_t kNeverBack[] = {
-    CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_MONOTONIC_RAW,
-    CLOCK_MONOTONIC_COARSE, CLOCK_REALTIME, CLOCK_TAI};
+constexpr clockid_t kNeverBack[] = {CLOCK_MONOTONIC,     CLOCK_BOOTTIME,
+                                    CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC_COARSE,
+                                    CLOCK_REALTIME,      CLOCK_TAI};
 
 // The largest value that each clock has shown yet.
 void NeverBack() {

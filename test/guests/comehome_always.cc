@@ -48,10 +48,9 @@ void Ring() {
   const int ring_fd = static_cast<int>(fd);
   void* ring = mmap(nullptr, size, PROT_READ | PROT_WRITE,
                     MAP_SHARED | MAP_POPULATE, ring_fd, IORING_OFF_SQ_RING);
-  void* entries =
-      mmap(nullptr, params.sq_entries * sizeof(io_uring_sqe),
-           PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring_fd,
-           IORING_OFF_SQES);
+  void* entries = mmap(nullptr, params.sq_entries * sizeof(io_uring_sqe),
+                       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+                       ring_fd, IORING_OFF_SQES);
   SSI_TRUE(ring != MAP_FAILED && entries != MAP_FAILED);
   auto* entry = static_cast<io_uring_sqe*>(entries);
   memset(entry, 0, sizeof *entry);
@@ -59,9 +58,9 @@ void Ring() {
   entry->user_data = 4711;
   *At<unsigned>(ring, params.sq_off.array) = 0;
   At<std::atomic<unsigned>>(ring, params.sq_off.tail)->store(1);
-  SSI_EQ(syscall(SYS_io_uring_enter, fd, 1, 1, IORING_ENTER_GETEVENTS, nullptr,
-                 0),
-         1);
+  SSI_EQ(
+      syscall(SYS_io_uring_enter, fd, 1, 1, IORING_ENTER_GETEVENTS, nullptr, 0),
+      1);
   SSI_EQ(At<std::atomic<unsigned>>(ring, params.cq_off.tail)->load(), 1);
   SSI_EQ(At<io_uring_cqe>(ring, params.cq_off.cqes)->user_data, 4711);
   guest::Compute(2);

@@ -129,7 +129,8 @@ void Asynchronous() {
     requests[i].aio_data = static_cast<std::uint64_t>(100 + i);
     requests[i].aio_fildes = static_cast<std::uint32_t>(fd);
     requests[i].aio_lio_opcode = i == 0 ? IOCB_CMD_PREAD : IOCB_CMD_PWRITE;
-    requests[i].aio_buf = reinterpret_cast<std::uint64_t>(i == 0 ? back : bytes);
+    requests[i].aio_buf =
+        reinterpret_cast<std::uint64_t>(i == 0 ? back : bytes);
     requests[i].aio_nbytes = 10'000;
     requests[i].aio_offset = 20'000;
   }
@@ -139,8 +140,8 @@ void Asynchronous() {
   io_event events[4] = {};
   long done = 0;
   while (done < 2) {
-    const long got = syscall(SYS_io_getevents, context, 1, 4 - done,
-                             events + done, nullptr);
+    const long got =
+        syscall(SYS_io_getevents, context, 1, 4 - done, events + done, nullptr);
     SSI_TRUE(got > 0 || errno == EINTR);
     done += got > 0 ? got : 0;
   }

@@ -66,15 +66,17 @@ void Messages() {
 }
 
 volatile int told = 0;
-void OnSignal(int) { told = told + 1; }
+void OnSignal(int) {
+  told = told + 1;
+}
 
 void PosixQueues() {
   const std::string name = "/ssi-guest-" + std::to_string(getpid());
   mq_attr attributes{};
   attributes.mq_maxmsg = 4;
   attributes.mq_msgsize = 64;
-  const mqd_t queue = mq_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600,
-                              &attributes);
+  const mqd_t queue =
+      mq_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600, &attributes);
   if (queue == -1 && (errno == ENOSYS || errno == EACCES)) {
     guest::skip_reason = "no POSIX message queues";
     return;

@@ -40,7 +40,9 @@ void X32() {
 }
 
 sigjmp_buf after_fault;
-void OnFault(int) { siglongjmp(after_fault, 1); }
+void OnFault(int) {
+  siglongjmp(after_fault, 1);
+}
 
 void Int80() {
   struct sigaction action {};

@@ -116,8 +116,7 @@ void Comparing() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return guest::Run(guest::Seconds(argc, argv),
-                    {{"pidfds", Pidfds},
-                     {"other memory", OtherMemory},
-                     {"comparing", Comparing}});
+  return guest::Run(guest::Seconds(argc, argv), {{"pidfds", Pidfds},
+                                                 {"other memory", OtherMemory},
+                                                 {"comparing", Comparing}});
 }

@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::size_t kSize = 40 * 4096;
 
-unsigned char* Share(int fd, int flags = 0, int protection =
-                                                PROT_READ | PROT_WRITE) {
+unsigned char* Share(int fd, int flags = 0,
+                     int protection = PROT_READ | PROT_WRITE) {
   void* memory = mmap(nullptr, kSize, protection, MAP_SHARED | flags, fd, 0);
   SSI_TRUE(memory != MAP_FAILED);
   return static_cast<unsigned char*>(memory);

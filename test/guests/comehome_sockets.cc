@@ -23,8 +23,8 @@ void Transfer(int from, int to, std::uint64_t seed) {
     guest::Compute(1);
     std::size_t got = 0;
     while (got < size) {
-      got += static_cast<std::size_t>(
-          SSI_OK(recv(to, back + got, size - got, 0)));
+      got +=
+          static_cast<std::size_t>(SSI_OK(recv(to, back + got, size - got, 0)));
     }
     SSI_TRUE(guest::Holds(back, size, seed));
   }
@@ -137,8 +137,8 @@ void Loopback() {
     timeval limit{0, 50'000};
     SSI_OK(setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
     const long got = recv(client, back, 1, 0);
-    SSI_TRUE(got == -1 && (errno == EAGAIN ||
-                           (errno == EINTR && getenv("GUEST_STOPPED"))));
+    SSI_TRUE(got == -1 &&
+             (errno == EAGAIN || (errno == EINTR && getenv("GUEST_STOPPED"))));
     SSI_OK(close(server));
     SSI_EQ(recv(client, back, 1, 0), 0);
     const int datagrams = SSI_OK(socket(AF_INET, SOCK_DGRAM, 0));

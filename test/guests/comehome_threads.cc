@@ -69,7 +69,9 @@ void HandOver() {
 }
 
 std::atomic<pid_t> handled_by = 0;
-void OnSignal(int) { handled_by = gettid(); }
+void OnSignal(int) {
+  handled_by = gettid();
+}
 
 void Signals() {
   struct sigaction action {};

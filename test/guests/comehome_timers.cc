@@ -112,7 +112,7 @@ void Posix() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return guest::Run(guest::Seconds(argc, argv), {{"interval", Interval},
-                                                 {"alarm", Alarm},
-                                                 {"POSIX", Posix}});
+  return guest::Run(
+      guest::Seconds(argc, argv),
+      {{"interval", Interval}, {"alarm", Alarm}, {"POSIX", Posix}});
 }

@@ -31,8 +31,7 @@ Time Ticks() {
   tms times{};
   SSI_TRUE(syscall(SYS_times, &times) != -1);
   SSI_EQ(times.tms_cutime, 0);
-  return (times.tms_utime + times.tms_stime) *
-         (kSecond / sysconf(_SC_CLK_TCK));
+  return (times.tms_utime + times.tms_stime) * (kSecond / sysconf(_SC_CLK_TCK));
 }
 
 // CLOCK_PROCESS_CPUTIME_ID of this process under its other name.

@@ -38,7 +38,8 @@ void Groups() {
     return;
   }
   std::vector<gid_t> before(65536);
-  before.resize(static_cast<std::size_t>(SSI_OK(getgroups(65536, before.data()))));
+  before.resize(
+      static_cast<std::size_t>(SSI_OK(getgroups(65536, before.data()))));
   std::vector<gid_t> many;
   for (gid_t group = 1000; group < 1000 + 3 * 500; group += 3) {
     many.push_back(group);
@@ -129,11 +130,13 @@ void Capabilities() {
 int main(int argc, char** argv) {
   const mode_t old = umask(0);
   SSI_OK(old);
-  return guest::RunInDirectory(
-      guest::Seconds(argc, argv),
-      {{"open the directory", [] { SSI_OK(chmod(".", 0777)); }},
-       {"groups", Groups},
-       {"users", Users},
-       {"file system ids", FileSystemIds},
-       {"capabilities", Capabilities}});
+  return guest::RunInDirectory(guest::Seconds(argc, argv),
+                               {{"open the directory",
+                                 [] {
+                                   SSI_OK(chmod(".", 0777));
+                                 }},
+                                {"groups", Groups},
+                                {"users", Users},
+                                {"file system ids", FileSystemIds},
+                                {"capabilities", Capabilities}});
 }

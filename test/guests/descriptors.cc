@@ -12,9 +12,13 @@ int Dup2(int from, int to) {
   return static_cast<int>(syscall(SYS_dup2, from, to));
 }
 
-int Null() { return SSI_OK(open("/dev/null", O_RDWR)); }
+int Null() {
+  return SSI_OK(open("/dev/null", O_RDWR));
+}
 
-bool IsOpen(int fd) { return fcntl(fd, F_GETFD) >= 0; }
+bool IsOpen(int fd) {
+  return fcntl(fd, F_GETFD) >= 0;
+}
 
 void SetLimit(rlim_t soft) {
   rlimit limit{};

@@ -6,7 +6,9 @@
 
 namespace {
 
-void Last() { puts("PASS"); }
+void Last() {
+  puts("PASS");
+}
 
 }  // namespace
 

@@ -57,8 +57,8 @@ void Expect(int number, int code, const volatile void* address, Fault fault) {
 }
 
 unsigned char* Map(std::size_t size, int protection) {
-  void* memory = mmap(nullptr, size, protection, MAP_PRIVATE | MAP_ANONYMOUS,
-                      -1, 0);
+  void* memory =
+      mmap(nullptr, size, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   SSI_TRUE(memory != MAP_FAILED);
   return static_cast<unsigned char*>(memory);
 }

@@ -63,7 +63,7 @@ void Reading() {
   SSI_TRUE(guest::Holds(touched, kSize, 1));
   guest::Compute(10);
   SSI_TRUE(guest::Holds(touched, kSize, 1));
-  SSI_TRUE(guest::Holds(untouched, kSize, 1));  // came along untouched
+  SSI_TRUE(guest::Holds(untouched, kSize, 1));     // came along untouched
   SSI_TRUE(guest::IsZero(touched + kSize, 1000));  // the rest of the last page
   SSI_OK(madvise(touched, kSize, MADV_DONTNEED));
   SSI_OK(madvise(touched, kSize, MADV_WILLNEED));
@@ -117,8 +117,7 @@ void Parts() {
   SSI_OK(munmap(part, 2 * kPage));
   SSI_OK(munmap(longer, 20 * kPage));
   const int fd = SSI_OK(open("data", O_RDONLY));
-  SSI_TRUE(mmap(nullptr, kPage, PROT_READ, MAP_PRIVATE, fd, 100) ==
-           MAP_FAILED);
+  SSI_TRUE(mmap(nullptr, kPage, PROT_READ, MAP_PRIVATE, fd, 100) == MAP_FAILED);
   SSI_EQ(errno, EINVAL);
   SSI_OK(close(fd));
   SSI_TRUE(mmap(nullptr, kPage, PROT_READ, MAP_PRIVATE, fd, 0) == MAP_FAILED);

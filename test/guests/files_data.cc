@@ -9,10 +9,9 @@
 
 namespace {
 
-constexpr std::size_t kSizes[] = {0,       1,     7,         511,
-                                  512,     4095,  4096,      4097,
-                                  65535,   65536, 65537,     (1 << 20) - 1,
-                                  1 << 20, 1048579, 8 << 20};
+constexpr std::size_t kSizes[] = {
+    0,     1,     7,     511,           512,     4095,    4096,   4097,
+    65535, 65536, 65537, (1 << 20) - 1, 1 << 20, 1048579, 8 << 20};
 
 using Bytes = std::vector<unsigned char>;
 
@@ -107,10 +106,18 @@ void AllSizes(void (*check)(int, Bytes&, std::uint64_t)) {
   SSI_OK(unlink("data"));
 }
 
-void CheckPlain() { AllSizes(Plain); }
-void CheckPositioned() { AllSizes(Positioned); }
-void CheckVectors() { AllSizes(Vectors); }
-void CheckPositionedVectors() { AllSizes(PositionedVectors); }
+void CheckPlain() {
+  AllSizes(Plain);
+}
+void CheckPositioned() {
+  AllSizes(Positioned);
+}
+void CheckVectors() {
+  AllSizes(Vectors);
+}
+void CheckPositionedVectors() {
+  AllSizes(PositionedVectors);
+}
 
 // Reads of a size that does not divide the file's, at any alignment of the
 // buffer; the last one is short.

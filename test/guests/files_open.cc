@@ -234,8 +234,8 @@ void Resolution() {
     open_how how;
     std::uint64_t later;
   } longer{};
-  SSI_OK(close(
-      SSI_OK(syscall(SYS_openat2, dir, "file", &longer, sizeof longer))));
+  SSI_OK(
+      close(SSI_OK(syscall(SYS_openat2, dir, "file", &longer, sizeof longer))));
   longer.later = 1;
   SSI_FAILS(syscall(SYS_openat2, dir, "file", &longer, sizeof longer), E2BIG);
   SSI_FAILS(syscall(SYS_openat2, dir, "file", &longer, 8), EINVAL);

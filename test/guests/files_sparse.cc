@@ -114,8 +114,8 @@ void Reserving() {
     unsigned char block[8192];
     guest::Fill(block, sizeof block, 8);
     SSI_EQ(pwrite(fd, block, sizeof block, 4096), sizeof block);
-    SSI_OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096,
-                     4096));
+    SSI_OK(
+        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096, 4096));
     SSI_TRUE(IsZeroAt(fd, 4096, 4096));
     SSI_EQ(pread(fd, block, 4096, 8192), 4096);
     SSI_TRUE(guest::Holds(block, 4096, 8, 4096));

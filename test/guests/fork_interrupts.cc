@@ -16,7 +16,9 @@
 namespace {
 
 volatile int signals = 0;
-void OnSignal(int) { signals = signals + 1; }
+void OnSignal(int) {
+  signals = signals + 1;
+}
 
 void Handle(int flags) {
   struct sigaction action {};
@@ -67,8 +69,7 @@ void Nothing() {}
 template <typename Call>
 void Fails(Call call, int flags = 0) {
   Handle(flags);
-  Interrupt([=](pid_t child) { SSI_FAILS(call(child), EINTR); }, Nothing,
-            true);
+  Interrupt([=](pid_t child) { SSI_FAILS(call(child), EINTR); }, Nothing, true);
 }
 
 // The call goes on under SA_RESTART until `then` has been done.
@@ -82,12 +83,18 @@ void Reading() {
   MakePipe();
   static char text[8];
   static const iovec one[1] = {{text, sizeof text}};
-  const auto plain = [](pid_t) { return read(reader, text, sizeof text); };
-  const auto vector = [](pid_t) { return readv(reader, one, 1); };
+  const auto plain = [](pid_t) {
+    return read(reader, text, sizeof text);
+  };
+  const auto vector = [](pid_t) {
+    return readv(reader, one, 1);
+  };
   const auto second = [](pid_t) {
     return syscall(SYS_preadv2, reader, one, 1, -1L, 0L, 0);
   };
-  const auto feed = [] { SSI_EQ(write(writer, "abc", 3), 3); };
+  const auto feed = [] {
+    SSI_EQ(write(writer, "abc", 3), 3);
+  };
   Fails(plain);
   Fails(vector);
   Fails(second);
@@ -101,8 +108,12 @@ void Writing() {
   MakePipe();
   static char bytes[65536];
   SSI_EQ(write(writer, bytes, sizeof bytes), sizeof bytes);  // it is full
-  const auto plain = [](pid_t) { return write(writer, bytes, 4096); };
-  const auto drain = [] { SSI_EQ(read(reader, bytes, 8192), 8192); };
+  const auto plain = [](pid_t) {
+    return write(writer, bytes, 4096);
+  };
+  const auto drain = [] {
+    SSI_EQ(read(reader, bytes, 8192), 8192);
+  };
   Fails(plain);
   GoesOn(plain, 4096, drain);
   // In the middle of a large one: as far as it has come.
@@ -110,9 +121,8 @@ void Writing() {
   static int before = 0;
   SSI_OK(ioctl(reader, FIONREAD, &before));
   SSI_EQ(before, 61440);
-  Interrupt(
-      [](pid_t) { SSI_EQ(write(writer, bytes, sizeof bytes), 4096); }, Nothing,
-      true);
+  Interrupt([](pid_t) { SSI_EQ(write(writer, bytes, sizeof bytes), 4096); },
+            Nothing, true);
   ClosePipe();
 }
 
@@ -162,38 +172,50 @@ void NeverGoOn() {
   MakePipe();
   for (const int flags : {0, SA_RESTART}) {
     Fails([](pid_t) { return pause(); }, flags);
-    Fails([](pid_t) {
-      pollfd wait{reader, POLLIN, 0};
-      return poll(&wait, 1, -1);
-    }, flags);
-    Fails([](pid_t) {
-      timespec hour{3600, 0};
-      const int result = static_cast<int>(
-          syscall(SYS_ppoll, nullptr, 0, &hour, nullptr, 8));
-      SSI_TRUE(hour.tv_sec >= 3500 && hour.tv_sec < 3600);  // what is left
-      return result;
-    }, flags);
-    Fails([](pid_t) {
-      timeval hour{3600, 0};
-      const int result = static_cast<int>(
-          syscall(SYS_select, 0, nullptr, nullptr, nullptr, &hour));
-      SSI_TRUE(hour.tv_sec >= 3500 && hour.tv_sec < 3600);
-      return result;
-    }, flags);
-    Fails([](pid_t) {
-      return pselect(0, nullptr, nullptr, nullptr, nullptr, nullptr);
-    }, flags);
-    Fails([](pid_t) {
-      sigset_t none;
-      sigemptyset(&none);
-      return sigsuspend(&none);
-    }, flags);
-    Fails([](pid_t) {
-      sigset_t other;
-      sigemptyset(&other);
-      sigaddset(&other, SIGUSR2);
-      return sigwaitinfo(&other, nullptr);
-    }, flags);
+    Fails(
+        [](pid_t) {
+          pollfd wait{reader, POLLIN, 0};
+          return poll(&wait, 1, -1);
+        },
+        flags);
+    Fails(
+        [](pid_t) {
+          timespec hour{3600, 0};
+          const int result = static_cast<int>(
+              syscall(SYS_ppoll, nullptr, 0, &hour, nullptr, 8));
+          SSI_TRUE(hour.tv_sec >= 3500 && hour.tv_sec < 3600);  // what is left
+          return result;
+        },
+        flags);
+    Fails(
+        [](pid_t) {
+          timeval hour{3600, 0};
+          const int result = static_cast<int>(
+              syscall(SYS_select, 0, nullptr, nullptr, nullptr, &hour));
+          SSI_TRUE(hour.tv_sec >= 3500 && hour.tv_sec < 3600);
+          return result;
+        },
+        flags);
+    Fails(
+        [](pid_t) {
+          return pselect(0, nullptr, nullptr, nullptr, nullptr, nullptr);
+        },
+        flags);
+    Fails(
+        [](pid_t) {
+          sigset_t none;
+          sigemptyset(&none);
+          return sigsuspend(&none);
+        },
+        flags);
+    Fails(
+        [](pid_t) {
+          sigset_t other;
+          sigemptyset(&other);
+          sigaddset(&other, SIGUSR2);
+          return sigwaitinfo(&other, nullptr);
+        },
+        flags);
   }
   ClosePipe();
 }
@@ -203,26 +225,31 @@ void NeverGoOn() {
 void Sleeping() {
   for (const int flags : {0, SA_RESTART}) {
     for (const long number : {SYS_nanosleep, SYS_clock_nanosleep}) {
-      Fails([number](pid_t) {
-        const timespec hour{3600, 0};
-        timespec left{};
-        const std::int64_t start = guest::Nanoseconds();
-        const long result =
-            number == SYS_nanosleep
-                ? syscall(number, &hour, &left)
-                : syscall(number, CLOCK_MONOTONIC, 0, &hour, &left);
-        const std::int64_t slept = guest::Nanoseconds() - start;
-        const std::int64_t rest = left.tv_sec * 1'000'000'000 + left.tv_nsec;
-        SSI_TRUE(slept + rest >= 3'600'000'000'000);
-        SSI_TRUE(slept + rest < 3'601'000'000'000);
-        return result;
-      }, flags);
+      Fails(
+          [number](pid_t) {
+            const timespec hour{3600, 0};
+            timespec left{};
+            const std::int64_t start = guest::Nanoseconds();
+            const long result =
+                number == SYS_nanosleep
+                    ? syscall(number, &hour, &left)
+                    : syscall(number, CLOCK_MONOTONIC, 0, &hour, &left);
+            const std::int64_t slept = guest::Nanoseconds() - start;
+            const std::int64_t rest =
+                left.tv_sec * 1'000'000'000 + left.tv_nsec;
+            SSI_TRUE(slept + rest >= 3'600'000'000'000);
+            SSI_TRUE(slept + rest < 3'601'000'000'000);
+            return result;
+          },
+          flags);
     }
-    Fails([](pid_t) {
-      const timespec far{1L << 40, 0};
-      return syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, &far,
-                     nullptr);
-    }, flags);
+    Fails(
+        [](pid_t) {
+          const timespec far{1L << 40, 0};
+          return syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME,
+                         &far, nullptr);
+        },
+        flags);
   }
 }
 

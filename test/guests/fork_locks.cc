@@ -17,7 +17,9 @@ int Lock(int fd, int command, int type, long start, long size) {
   return fcntl(fd, command, &range);
 }
 
-int OpenFile() { return SSI_OK(open("locked", O_RDWR | O_CREAT, 0600)); }
+int OpenFile() {
+  return SSI_OK(open("locked", O_RDWR | O_CREAT, 0600));
+}
 
 // A child that says when it is ready and goes on when it is told to.
 struct Partner {
@@ -51,8 +53,8 @@ struct Partner {
 
 void InTheWay() {
   const int fd = OpenFile();
-  const Partner partner(
-      [=] { SSI_OK(Lock(fd, F_SETLK, F_WRLCK, 10, 10)); }, [] {});
+  const Partner partner([=] { SSI_OK(Lock(fd, F_SETLK, F_WRLCK, 10, 10)); },
+                        [] {});
   SSI_FAILS(Lock(fd, F_SETLK, F_RDLCK, 0, 15), EAGAIN);
   SSI_OK(Lock(fd, F_SETLK, F_WRLCK, 20, 10));
   struct flock found {};
@@ -90,7 +92,9 @@ void WaitedFor() {
 }
 
 volatile int signals = 0;
-void OnSignal(int) { signals = signals + 1; }
+void OnSignal(int) {
+  signals = signals + 1;
+}
 
 void BrokenOff() {
   struct sigaction action {};
@@ -124,13 +128,12 @@ void BrokenOff() {
 void Embrace() {
   const int fd = OpenFile();
   SSI_OK(Lock(fd, F_SETLK, F_WRLCK, 0, 1));
-  const Partner partner(
-      [=] { SSI_OK(Lock(fd, F_SETLK, F_WRLCK, 1, 1)); },
-      [=] {
-        const int result = Lock(fd, F_SETLKW, F_WRLCK, 0, 1);
-        SSI_TRUE(result == 0 || errno == EDEADLK);
-        _exit(result == 0 ? 1 : 2);
-      });
+  const Partner partner([=] { SSI_OK(Lock(fd, F_SETLK, F_WRLCK, 1, 1)); },
+                        [=] {
+                          const int result = Lock(fd, F_SETLKW, F_WRLCK, 0, 1);
+                          SSI_TRUE(result == 0 || errno == EDEADLK);
+                          _exit(result == 0 ? 1 : 2);
+                        });
   partner.Go();
   const int result = Lock(fd, F_SETLKW, F_WRLCK, 1, 1);
   SSI_TRUE(result == 0 || errno == EDEADLK);

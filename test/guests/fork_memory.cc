@@ -61,8 +61,8 @@ void LeftOut() {
   SSI_TRUE(guest::Holds(area, 4 * kPage, 4));
   SSI_OK(madvise(area + kPage, kPage, MADV_DOFORK));
   SSI_OK(madvise(area + 2 * kPage, kPage, MADV_KEEPONFORK));
-  const pid_t second = guest::Fork(
-      [area] { SSI_TRUE(guest::Holds(area, 4 * kPage, 4)); });
+  const pid_t second =
+      guest::Fork([area] { SSI_TRUE(guest::Holds(area, 4 * kPage, 4)); });
   SSI_EQ(guest::Reap(second), 0);
   SSI_OK(munmap(area, 4 * kPage));
 }
@@ -133,7 +133,9 @@ int Tree(int depth) {
   return sum;
 }
 
-void Trees() { SSI_EQ(Tree(5), 63); }
+void Trees() {
+  SSI_EQ(Tree(5), 63);
+}
 
 }  // namespace
 

@@ -21,7 +21,9 @@ pid_t VforkExec(const char* path, char* const* arguments) {
   return SSI_OK(child);
 }
 
-char* Writable(const char* text) { return const_cast<char*>(text); }
+char* Writable(const char* text) {
+  return const_cast<char*>(text);
+}
 
 void Vfork() {
   char* const arguments[] = {Writable("true"), nullptr};
@@ -73,12 +75,14 @@ void Spawn() {
   posix_spawn_file_actions_t actions;
   SSI_EQ(posix_spawn_file_actions_init(&actions), 0);
   SSI_EQ(posix_spawn_file_actions_addopen(&actions, 1, "spawned",
-                                          O_WRONLY | O_CREAT, 0600), 0);
+                                          O_WRONLY | O_CREAT, 0600),
+         0);
   char* const arguments[] = {Writable("sh"), Writable("-c"),
                              Writable("printf %s \"$VARIABLE\""), nullptr};
   char* const environment[] = {Writable("VARIABLE=value"), nullptr};
-  SSI_EQ(posix_spawn(&child, "/bin/sh", &actions, nullptr, arguments,
-                     environment), 0);
+  SSI_EQ(
+      posix_spawn(&child, "/bin/sh", &actions, nullptr, arguments, environment),
+      0);
   SSI_EQ(guest::Reap(child), 0);
   char text[16] = {};
   const int fd = SSI_OK(open("spawned", O_RDONLY));
@@ -86,8 +90,9 @@ void Spawn() {
   SSI_EQ(strcmp(text, "value"), 0);
   SSI_OK(close(fd));
   SSI_OK(unlink("spawned"));
-  SSI_EQ(posix_spawn(&child, "/no/such", nullptr, nullptr, arguments,
-                     environment), ENOENT);
+  SSI_EQ(
+      posix_spawn(&child, "/no/such", nullptr, nullptr, arguments, environment),
+      ENOENT);
   posix_spawn_file_actions_destroy(&actions);
 }
 

@@ -1,7 +1,8 @@
 // Executes itself again and again, 6 programs deep: arguments, environment,
 // ignored and blocked and pending signals, descriptors, umask, limits, nice,
 // directory and pid come through; handlers, memory, alternate stacks, the name
-// and close-on-exec descriptors do not. Arguments: SECONDS; the rest is its own.
+// and close-on-exec descriptors do not. Arguments: SECONDS; the rest is its
+// own.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -131,8 +132,7 @@ void Next(char** argv) {
 void Chain() {
   char path[4096];
   SSI_TRUE(syscall(SYS_getcwd, path, sizeof path) > 0);
-  const pid_t child =
-      guest::Fork([&path] { Again(0, getpid(), path); });
+  const pid_t child = guest::Fork([&path] { Again(0, getpid(), path); });
   SSI_EQ(WEXITSTATUS(guest::Reap(child)), 44);
 }
 

@@ -8,7 +8,9 @@
 namespace {
 
 volatile int continued = 0;
-void OnContinue(int) { continued = continued + 1; }
+void OnContinue(int) {
+  continued = continued + 1;
+}
 
 void Stopped() {
   struct sigaction action {};

@@ -15,7 +15,9 @@ namespace {
 int master = -1;
 
 volatile int last = 0;
-void OnSignal(int number) { last = number; }
+void OnSignal(int number) {
+  last = number;
+}
 
 void Handle(int number) {
   struct sigaction action {};
@@ -130,7 +132,7 @@ void Background() {
       termios attributes{};
       SSI_OK(tcgetattr(0, &attributes));
       SSI_EQ(read(0, line, 1), 1);
-      SSI_OK(tcsetpgrp(0, getppid()));  // gives it back
+      SSI_OK(tcsetpgrp(0, getppid()));             // gives it back
       SSI_OK(tcsetattr(0, TCSANOW, &attributes));  // and stops here
       Say("done\n");
     });
@@ -190,7 +192,7 @@ void HangUp() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return guest::Run(guest::Seconds(argc, argv), {{"keys", Keys},
-                                                 {"background", Background},
-                                                 {"hang up", HangUp}});
+  return guest::Run(
+      guest::Seconds(argc, argv),
+      {{"keys", Keys}, {"background", Background}, {"hang up", HangUp}});
 }

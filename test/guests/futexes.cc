@@ -20,7 +20,9 @@ long Futex(unsigned* word, int operation, unsigned value,
                  third);
 }
 
-timespec Spec(Time time) { return {time / kSecond, time % kSecond}; }
+timespec Spec(Time time) {
+  return {time / kSecond, time % kSecond};
+}
 
 void CheckWaited(Time start, Time want, clockid_t clock = CLOCK_MONOTONIC) {
   const Time waited = guest::Nanoseconds(clock) - start;
@@ -43,8 +45,8 @@ void Values() {
   SSI_FAILS(Futex(words, FUTEX_CMP_REQUEUE_PRIVATE, 1, all, words + 1, 6),
             EAGAIN);
   words[1] = 10;
-  const unsigned add_three = static_cast<unsigned>(
-      FUTEX_OP(FUTEX_OP_ADD, 3, FUTEX_OP_CMP_EQ, 10));
+  const unsigned add_three =
+      static_cast<unsigned>(FUTEX_OP(FUTEX_OP_ADD, 3, FUTEX_OP_CMP_EQ, 10));
   SSI_EQ(Futex(words, FUTEX_WAKE_OP_PRIVATE, 1, all, words + 1, add_three), 0);
   SSI_EQ(words[1], 13);
   SSI_EQ(words[0], 5);
@@ -67,8 +69,8 @@ void TimeLimits() {
               ETIMEDOUT);
     CheckWaited(start, kSecond / 10, id);
     const timespec past = Spec(start);
-    SSI_FAILS(Futex(words, FUTEX_WAIT_BITSET_PRIVATE | clock, 5, &past,
-                    nullptr, FUTEX_BITSET_MATCH_ANY),
+    SSI_FAILS(Futex(words, FUTEX_WAIT_BITSET_PRIVATE | clock, 5, &past, nullptr,
+                    FUTEX_BITSET_MATCH_ANY),
               ETIMEDOUT);
   }
   const timespec bad{0, kSecond};
@@ -89,8 +91,8 @@ void Several() {
   }
   const Time start = guest::Nanoseconds();
   const timespec limit = Spec(start + kSecond / 10);
-  const long result = syscall(kFutexWaitv, waiters, 2, 0, &limit,
-                              CLOCK_MONOTONIC);
+  const long result =
+      syscall(kFutexWaitv, waiters, 2, 0, &limit, CLOCK_MONOTONIC);
   if (result == -1 && errno == ENOSYS) {
     guest::skip_reason = "no futex_waitv in this kernel";
     return;
@@ -105,8 +107,8 @@ void Several() {
 }
 
 void Errors() {
-  auto* odd = reinterpret_cast<unsigned*>(
-      reinterpret_cast<unsigned char*>(words) + 1);
+  auto* odd =
+      reinterpret_cast<unsigned*>(reinterpret_cast<unsigned char*>(words) + 1);
   SSI_FAILS(Futex(odd, FUTEX_WAIT_PRIVATE, 5), EINVAL);
   auto* nowhere = reinterpret_cast<unsigned*>(8);
   SSI_FAILS(Futex(nowhere, FUTEX_WAIT_PRIVATE, 5), EFAULT);

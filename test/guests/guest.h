@@ -25,10 +25,9 @@ namespace guest {
   const int error = errno;
   const char* slash = strrchr(file, '/');
   char text[512];
-  const int size = snprintf(text, sizeof text,
-                            "FAIL %s:%d %s got %ld want %ld (errno %d)\n",
-                            slash != nullptr ? slash + 1 : file, line, what,
-                            got, want, error);
+  const int size = snprintf(
+      text, sizeof text, "FAIL %s:%d %s got %ld want %ld (errno %d)\n",
+      slash != nullptr ? slash + 1 : file, line, what, got, want, error);
   const auto length = static_cast<std::size_t>(size);
   if (write(2, text, length < sizeof text ? length : sizeof text - 1) < 0) {
     _exit(2);
@@ -66,7 +65,7 @@ inline void Fails(const char* file, int line, const char* what, long got,
 // that fails with one errno.
 #define SSI_TRUE(condition) \
   guest::Equal(__FILE__, __LINE__, #condition, (condition) ? 1 : 0, 1)
-#define SSI_EQ(got, want)                                       \
+#define SSI_EQ(got, want)                                        \
   guest::Equal(__FILE__, __LINE__, #got, static_cast<long>(got), \
                static_cast<long>(want))
 #define SSI_OK(call) \

@@ -7,8 +7,8 @@ namespace {
 
 hostile::State* state = nullptr;
 
-constexpr const char* kNames[] = {"-1",      "least", "closed", "largest",
-                                  "memory",  "path",  "dir",    "read-end",
+constexpr const char* kNames[] = {"-1",        "least", "closed", "largest",
+                                  "memory",    "path",  "dir",    "read-end",
                                   "write-end", "link"};
 
 // A descriptor of that kind, made anew: the call may close it. All of them are
@@ -59,8 +59,8 @@ std::string Line(const hostile::Row& row, const std::vector<std::string>& words,
         arguments[i] = i == bad ? Make(kind) : state->Number(words[i]);
       }
     }
-    line += std::string(" ") + kNames[kind] + "=" +
-            hostile::Result(row, arguments);
+    line +=
+        std::string(" ") + kNames[kind] + "=" + hostile::Result(row, arguments);
   }
   return line + "\n";
 }
@@ -87,14 +87,14 @@ void Table() {
 
 int main(int argc, char** argv) {
   SSI_OK(syscall(SYS_close_range, 3, ~0U, 0));
-  return guest::RunInDirectory(
-      guest::Seconds(argc, argv),
-      {{"state", [] {
-          if (guest::first_round) {
-            static hostile::State all_state;
-            state = &all_state;
-          }
-        }},
-       {"table", Table}},
-      [] { state->CleanUp(); });
+  return guest::RunInDirectory(guest::Seconds(argc, argv),
+                               {{"state",
+                                 [] {
+                                   if (guest::first_round) {
+                                     static hostile::State all_state;
+                                     state = &all_state;
+                                   }
+                                 }},
+                                {"table", Table}},
+                               [] { state->CleanUp(); });
 }

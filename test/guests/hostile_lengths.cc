@@ -87,10 +87,10 @@ constexpr Call kCalls[] = {
 };
 
 constexpr unsigned long kLengths[] = {
-    0,         1,          8,          100,        4095,
-    65535,     65536,      65537,      0x100000,   0x7fffefff,
-    0x7ffff000, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
-    1UL << 46, 1UL << 62,  1UL << 63,  ~0UL - 4095, ~0UL};
+    0,          1,          8,          100,         4095,
+    65535,      65536,      65537,      0x100000,    0x7fffefff,
+    0x7ffff000, 0x7fffffff, 0x80000000, 0xffffffff,  0x100000000,
+    1UL << 46,  1UL << 62,  1UL << 63,  ~0UL - 4095, ~0UL};
 
 hostile::State* state = nullptr;
 unsigned char* memory = nullptr;  // kGood bytes, nothing behind them
@@ -123,8 +123,9 @@ long Argument(const Call& call, const std::string& word, std::size_t at,
       SSI_OK(pipe2(ends, O_NONBLOCK));
       return ends[1];
     case 'm':
-      memset(memory, call.number == SYS_poll || call.number == SYS_ppoll
-                         ? 0xff : 0, kGood);
+      memset(memory,
+             call.number == SYS_poll || call.number == SYS_ppoll ? 0xff : 0,
+             kGood);
       return reinterpret_cast<long>(memory);
     case 'L':
       return static_cast<long>(length);
@@ -140,8 +141,8 @@ long Argument(const Call& call, const std::string& word, std::size_t at,
 }
 
 std::string Line(const Call& call) {
-  std::string line = std::string(call.name + (call.name[0] == '~' ? 1 : 0)) +
-                     ":";
+  std::string line =
+      std::string(call.name + (call.name[0] == '~' ? 1 : 0)) + ":";
   for (const unsigned long length : kLengths) {
     char text[32];
     if (IsExcluded(call, length)) {
@@ -182,14 +183,14 @@ int main(int argc, char** argv) {
   SSI_TRUE(area != MAP_FAILED);
   memory = static_cast<unsigned char*>(area);
   SSI_OK(mprotect(memory + kGood, kPage, PROT_NONE));
-  return guest::RunInDirectory(
-      guest::Seconds(argc, argv),
-      {{"state", [] {
-          if (guest::first_round) {
-            static hostile::State all_state;
-            state = &all_state;
-          }
-        }},
-       {"table", Table}},
-      [] { state->CleanUp(); });
+  return guest::RunInDirectory(guest::Seconds(argc, argv),
+                               {{"state",
+                                 [] {
+                                   if (guest::first_round) {
+                                     static hostile::State all_state;
+                                     state = &all_state;
+                                   }
+                                 }},
+                                {"table", Table}},
+                               [] { state->CleanUp(); });
 }

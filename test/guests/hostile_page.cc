@@ -21,20 +21,19 @@ constexpr std::uint64_t kSteps[] = {kPage, 16 * kPage, 256 * kPage};
 
 // Calls that must not be made with all arguments 0: they end, replace, block,
 // stop or double the program, change the machine, or leave something behind.
-constexpr int kExcluded[] = {
-    15,  23,  34,  56,  57,  58,  60,  68,  101, 153, 162, 163, 164, 169, 170,
-    171, 175, 219, 231, 246, 270, 271, 313, 317, 320, 335, 336, 435};
+constexpr int kExcluded[] = {15,  23,  34,  56,  57,  58,  60,  68,  101, 153,
+                             162, 163, 164, 169, 170, 171, 175, 219, 231, 246,
+                             270, 271, 313, 317, 320, 335, 336, 435};
 
 // mov %edi, %eax; five arguments 0; syscall; ret
-constexpr unsigned char kCode[] = {
-    0x89, 0xf8,        // mov %edi, %eax
-    0x31, 0xff,        // xor %edi, %edi
-    0x31, 0xf6,        // xor %esi, %esi
-    0x31, 0xd2,        // xor %edx, %edx
-    0x45, 0x31, 0xd2,  // xor %r10d, %r10d
-    0x45, 0x31, 0xc0,  // xor %r8d, %r8d
-    0x45, 0x31, 0xc9,  // xor %r9d, %r9d
-    0x0f, 0x05, 0xc3};
+constexpr unsigned char kCode[] = {0x89, 0xf8,        // mov %edi, %eax
+                                   0x31, 0xff,        // xor %edi, %edi
+                                   0x31, 0xf6,        // xor %esi, %esi
+                                   0x31, 0xd2,        // xor %edx, %edx
+                                   0x45, 0x31, 0xd2,  // xor %r10d, %r10d
+                                   0x45, 0x31, 0xc0,  // xor %r8d, %r8d
+                                   0x45, 0x31, 0xc9,  // xor %r9d, %r9d
+                                   0x0f, 0x05, 0xc3};
 
 int number = 0;
 std::uint64_t start = 0x300000000000;
@@ -50,14 +49,16 @@ long Ordinary() {
 }
 
 // Ids, times and the like differ from call to call; errors do not.
-bool Alike(long a, long b) { return a == b || (a >= 0 && b >= 0); }
+bool Alike(long a, long b) {
+  return a == b || (a >= 0 && b >= 0);
+}
 
 // Calls from a page at `address`; false if there is no room.
 bool CallFrom(std::uint64_t address, long want) {
   const int fixed = mode == "over" ? MAP_FIXED : MAP_FIXED_NOREPLACE;
-  void* at = mmap(reinterpret_cast<void*>(address), kPage,
-                  PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | fixed,
-                  -1, 0);
+  void* at =
+      mmap(reinterpret_cast<void*>(address), kPage, PROT_READ | PROT_WRITE,
+           MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
   if (at == MAP_FAILED) {
     SSI_EQ(errno, EEXIST);
     return false;

@@ -24,7 +24,7 @@ class Places {
   }
 
   static constexpr const char* kNames[] = {
-      "null", "low", "unmapped", "edge",      "read-only", "none",
+      "null", "low",  "unmapped", "edge",    "read-only", "none",
       "top",  "past", "kernel",   "strange", "minus-one"};
 
   // Puts `bytes` there, as far as there is room, and says where that is.
@@ -100,8 +100,8 @@ std::string Line(const hostile::Row& row, const std::vector<std::string>& words,
         arguments[i] = state->Number(words[i]);
       } else {
         const auto bytes = state->Bytes(words[i]);
-        arguments[i] = i == bad ? places->Put(kind, bytes)
-                                : places->Good(bytes, i);
+        arguments[i] =
+            i == bad ? places->Put(kind, bytes) : places->Good(bytes, i);
       }
     }
     line += std::string(" ") + Places::kNames[kind] + "=" +
@@ -119,8 +119,8 @@ std::string VectorLine(long number, const char* name) {
     const iovec pieces[2] = {
         {reinterpret_cast<void*>(places->Good(bytes, 0)), 30},
         {reinterpret_cast<void*>(places->Put(kind, bytes)), 100}};
-    const long arguments[6] = {state->file(), reinterpret_cast<long>(pieces),
-                               2, 10, 0, 0};
+    const long arguments[6] = {
+        state->file(), reinterpret_cast<long>(pieces), 2, 10, 0, 0};
     line += std::string(" ") + Places::kNames[kind] + "=" +
             hostile::Result({number, name, ""}, arguments);
   }
@@ -155,14 +155,14 @@ int main(int argc, char** argv) {
   SSI_OK(syscall(SYS_close_range, 3, ~0U, 0));
   Places all_places;
   places = &all_places;
-  return guest::RunInDirectory(
-      guest::Seconds(argc, argv),
-      {{"state", [] {
-          if (guest::first_round) {
-            static hostile::State all_state;
-            state = &all_state;
-          }
-        }},
-       {"table", Table}},
-      [] { state->CleanUp(); });
+  return guest::RunInDirectory(guest::Seconds(argc, argv),
+                               {{"state",
+                                 [] {
+                                   if (guest::first_round) {
+                                     static hostile::State all_state;
+                                     state = &all_state;
+                                   }
+                                 }},
+                                {"table", Table}},
+                               [] { state->CleanUp(); });
 }

@@ -46,7 +46,8 @@ class State {
     SSI_TRUE(file_ < 20);
     Prepare();
     struct sigaction action {};
-    action.sa_handler = [](int) {};
+    action.sa_handler = [](int) {
+    };
     SSI_OK(sigaction(SIGUSR1, &action, nullptr));
   }
 
@@ -64,8 +65,8 @@ class State {
     SSI_OK(chmod("dir", 0700));
     if (access("file", F_OK) != 0) {  // the same file, under its name again
       const std::string self = "/proc/self/fd/" + std::to_string(file_);
-      if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, "file",
-                 AT_SYMLINK_FOLLOW) != 0) {
+      if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, "file", AT_SYMLINK_FOLLOW) !=
+          0) {
         SSI_OK(close(SSI_OK(open("file", O_WRONLY | O_CREAT, 0600))));
       }
     }
@@ -216,8 +217,7 @@ inline std::vector<std::string> Words(const char* arguments) {
 }
 
 inline bool IsPointer(const std::string& word) {
-  return word[0] == 'b' || word[0] == '"' ||
-         (word[0] == '@' && word != "@pid");
+  return word[0] == 'b' || word[0] == '"' || (word[0] == '@' && word != "@pid");
 }
 
 inline bool IsDescriptor(const std::string& word) {

@@ -17,7 +17,9 @@ namespace {
 
 std::vector<std::string> directories = {"/home", "/var/tmp", "/tmp"};
 
-std::string Failure() { return std::string("(") + strerrorname_np(errno) + ")"; }
+std::string Failure() {
+  return std::string("(") + strerrorname_np(errno) + ")";
+}
 
 std::string Text(const char* path) {
   const long fd = syscall(SYS_open, path, O_RDONLY, 0);
@@ -26,8 +28,7 @@ std::string Text(const char* path) {
   }
   std::string text;
   char bytes[4096];
-  for (long got = 0;
-       (got = syscall(SYS_read, fd, bytes, sizeof bytes)) > 0;) {
+  for (long got = 0; (got = syscall(SYS_read, fd, bytes, sizeof bytes)) > 0;) {
     text.append(bytes, static_cast<std::size_t>(got));
   }
   syscall(SYS_close, fd);
@@ -36,8 +37,7 @@ std::string Text(const char* path) {
 
 std::string Link(const std::string& path) {
   char target[4096];
-  const long size =
-      syscall(SYS_readlink, path.c_str(), target, sizeof target);
+  const long size = syscall(SYS_readlink, path.c_str(), target, sizeof target);
   return size < 0 ? Failure()
                   : std::string(target, static_cast<std::size_t>(size));
 }
@@ -51,8 +51,7 @@ std::string List(const std::string& path) {
     unsigned char type;
     char name[1];
   };
-  const long fd =
-      syscall(SYS_open, path.c_str(), O_RDONLY | O_DIRECTORY, 0);
+  const long fd = syscall(SYS_open, path.c_str(), O_RDONLY | O_DIRECTORY, 0);
   if (fd < 0) {
     return Failure() + "\n";
   }
@@ -93,8 +92,8 @@ std::string View() {
         "/proc/sys/net/ipv4/ip_forward"}) {
     view += std::string(path) + " " + Text(path) + "\n";
   }
-  for (const char* kind : {"cgroup", "ipc", "mnt", "net", "pid", "time",
-                           "user", "uts", "pid_for_children"}) {
+  for (const char* kind : {"cgroup", "ipc", "mnt", "net", "pid", "time", "user",
+                           "uts", "pid_for_children"}) {
     view += Link(std::string("/proc/self/ns/") + kind) + "\n";
   }
   for (const char* path : {"/", "/tmp", "/dev", "/proc"}) {

@@ -51,8 +51,7 @@ void Lasting() {
   guest::Compute(2);
   SSI_TRUE(Ids() == ids);
   SSI_TRUE(Capabilities(_LINUX_CAPABILITY_VERSION_3, 0) == capabilities);
-  SSI_TRUE(Capabilities(_LINUX_CAPABILITY_VERSION_3, getpid()) ==
-           capabilities);
+  SSI_TRUE(Capabilities(_LINUX_CAPABILITY_VERSION_3, getpid()) == capabilities);
   SSI_EQ(getpid(), gettid());
   SSI_EQ(getpgid(0), getpgrp());
 }

@@ -27,7 +27,9 @@ Limit Get(int resource) {
 }
 
 volatile int signals = 0;
-void OnSignal(int) { signals = signals + 1; }
+void OnSignal(int) {
+  signals = signals + 1;
+}
 
 // A soft limit for each resource that does no harm: below the hard one, and
 // another one in each round.

@@ -98,7 +98,9 @@ void Data() {
 }
 
 sigjmp_buf from_fault;
-void OnFault(int) { siglongjmp(from_fault, 1); }
+void OnFault(int) {
+  siglongjmp(from_fault, 1);
+}
 
 [[gnu::noinline]] unsigned Recurse(std::size_t depth) {
   volatile unsigned char frame[4096];

@@ -88,9 +88,8 @@ bool GetLine(const std::string& how, std::string* line) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  constexpr const char* kAll[] = {"read",  "readv",  "preadv2",
-                                  "fgets", "byte",   "poll",
-                                  "ppoll", "select", "pselect"};
+  constexpr const char* kAll[] = {"read", "readv", "preadv2", "fgets",  "byte",
+                                  "poll", "ppoll", "select",  "pselect"};
   const std::string how = argc > 1 ? argv[1] : "read";
   const bool prompt = argc > 2 && strcmp(argv[2], "prompt") == 0;
   setvbuf(stdout, nullptr, _IOLBF, 0);

@@ -26,8 +26,12 @@ struct Object {
   int id;
 };
 
-__attribute__((constructor(200))) void Early() { constructed[count++] = 1; }
-__attribute__((constructor(300))) void Later() { constructed[count++] = 2; }
+__attribute__((constructor(200))) void Early() {
+  constructed[count++] = 1;
+}
+__attribute__((constructor(300))) void Later() {
+  constructed[count++] = 2;
+}
 Object first(3);
 Object second(4);
 const std::string text = "a string made before main, longer than its inside";
@@ -66,8 +70,7 @@ void LoadedLater() {
     return;
   }
   using Cosine = __m128d (*)(__m128d);
-  const auto cosine =
-      reinterpret_cast<Cosine>(dlsym(library, "_ZGVbN2v_cos"));
+  const auto cosine = reinterpret_cast<Cosine>(dlsym(library, "_ZGVbN2v_cos"));
   SSI_TRUE(cosine != nullptr);
   guest::Compute(3);
   for (int i = 0; i < 1000; ++i) {

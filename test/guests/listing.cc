@@ -26,7 +26,9 @@ std::string NameOf(int i) {
 }
 
 // Every tenth entry is a link, the others are files.
-unsigned char TypeOf(int i) { return i % 10 == 0 ? DT_LNK : DT_REG; }
+unsigned char TypeOf(int i) {
+  return i % 10 == 0 ? DT_LNK : DT_REG;
+}
 
 // What has been seen of the directory: each of the entries, . and ..
 class Seen {

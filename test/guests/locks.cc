@@ -130,7 +130,7 @@ void WholeFiles() {
   SSI_OK(flock(fd, LOCK_EX));
   SSI_FAILS(flock(other, LOCK_EX | LOCK_NB), EWOULDBLOCK);
   SSI_FAILS(flock(other, LOCK_SH | LOCK_NB), EWOULDBLOCK);
-  SSI_OK(flock(copy, LOCK_EX | LOCK_NB));  // the same open file
+  SSI_OK(flock(copy, LOCK_EX | LOCK_NB));              // the same open file
   SSI_OK(Lock(other, F_SETLK, Range(F_WRLCK, 0, 0)));  // another kind
   guest::Compute(2);
   SSI_FAILS(flock(other, LOCK_SH | LOCK_NB), EWOULDBLOCK);

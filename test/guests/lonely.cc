@@ -14,9 +14,9 @@ void Waiting() {
   int status = 77;
   rusage usage{};
   for (const pid_t pid : {-1, 0, getpid(), 1, kNobody, -kNobody, getppid()}) {
-    for (const int options : {0, WNOHANG, WUNTRACED | WCONTINUED,
-                              static_cast<int>(__WALL),
-                              static_cast<int>(__WCLONE | WNOHANG)}) {
+    for (const int options :
+         {0, WNOHANG, WUNTRACED | WCONTINUED, static_cast<int>(__WALL),
+          static_cast<int>(__WCLONE | WNOHANG)}) {
       SSI_FAILS(syscall(SYS_wait4, pid, &status, options, &usage), ECHILD);
     }
   }

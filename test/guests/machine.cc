@@ -137,9 +137,10 @@ void Random() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return guest::Run(guest::Seconds(argc, argv), {{"names", Names},
-                                                 {"sizes", Sizes},
-                                                 {"CPUs", Cpus},
-                                                 {"auxiliary vector", Auxiliary},
-                                                 {"random numbers", Random}});
+  return guest::Run(guest::Seconds(argc, argv),
+                    {{"names", Names},
+                     {"sizes", Sizes},
+                     {"CPUs", Cpus},
+                     {"auxiliary vector", Auxiliary},
+                     {"random numbers", Random}});
 }

@@ -180,8 +180,8 @@ void Seals() {
   SSI_FAILS(mprotect(page, kPage, PROT_READ | PROT_WRITE), EPERM);
   SSI_TRUE(mremap(page, kPage, 2 * kPage, MREMAP_MAYMOVE) == MAP_FAILED);
   SSI_EQ(errno, EPERM);
-  SSI_TRUE(mmap(page, kPage, PROT_READ,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED);
+  SSI_TRUE(mmap(page, kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+                -1, 0) == MAP_FAILED);
   SSI_EQ(errno, EPERM);
   SSI_FAILS(madvise(page, kPage, MADV_DONTNEED), EPERM);
 }

@@ -28,7 +28,9 @@ bool IsMapped(const unsigned char* page) {
 }
 
 sigjmp_buf after_fault;
-void OnFault(int) { siglongjmp(after_fault, 1); }
+void OnFault(int) {
+  siglongjmp(after_fault, 1);
+}
 
 enum class Access { kNone, kRead, kReadWrite };
 
@@ -84,15 +86,14 @@ void CutAndProtect() {
 void Moving() {
   unsigned char* area = Map(kMib);
   guest::Fill(area, kMib, 2);
-  auto* larger = static_cast<unsigned char*>(
-      mremap(area, kMib, 5 * kMib, MREMAP_MAYMOVE));
+  auto* larger =
+      static_cast<unsigned char*>(mremap(area, kMib, 5 * kMib, MREMAP_MAYMOVE));
   SSI_TRUE(larger != MAP_FAILED);
   SSI_TRUE(guest::Holds(larger, kMib, 2));
   SSI_TRUE(guest::IsZero(larger + kMib, 4 * kMib));
   unsigned char* place = Map(8 * kMib, PROT_NONE);
-  auto* fixed = static_cast<unsigned char*>(
-      mremap(larger, 5 * kMib, 2 * kMib, MREMAP_MAYMOVE | MREMAP_FIXED,
-             place + kMib));
+  auto* fixed = static_cast<unsigned char*>(mremap(
+      larger, 5 * kMib, 2 * kMib, MREMAP_MAYMOVE | MREMAP_FIXED, place + kMib));
   SSI_TRUE(fixed == place + kMib);
   SSI_TRUE(!IsMapped(larger));
   guest::Compute(2);
@@ -115,16 +116,15 @@ void Moving() {
 
 void Placing() {
   unsigned char* area = Map(4 * kPage);
-  SSI_TRUE(mmap(area + kPage, kPage, PROT_READ,
-                kPrivate | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED);
+  SSI_TRUE(mmap(area + kPage, kPage, PROT_READ, kPrivate | MAP_FIXED_NOREPLACE,
+                -1, 0) == MAP_FAILED);
   SSI_EQ(errno, EEXIST);
   area[kPage] = 7;
   SSI_TRUE(Map(kPage, PROT_READ, kPrivate | MAP_FIXED, area + kPage) ==
            area + kPage);
   SSI_EQ(area[kPage], 0);  // replaced
   SSI_OK(munmap(area, 4 * kPage));
-  SSI_TRUE(Map(kPage, PROT_READ, kPrivate | MAP_FIXED_NOREPLACE, area) ==
-           area);
+  SSI_TRUE(Map(kPage, PROT_READ, kPrivate | MAP_FIXED_NOREPLACE, area) == area);
   SSI_OK(munmap(area, kPage));
   unsigned char* low = Map(kPage, PROT_READ, kPrivate | MAP_32BIT);
   SSI_TRUE(reinterpret_cast<std::uintptr_t>(low) < 1UL << 31);
@@ -133,8 +133,7 @@ void Placing() {
   SSI_EQ(errno, EINVAL);
   SSI_TRUE(mmap(nullptr, ~0UL, PROT_READ, kPrivate, -1, 0) == MAP_FAILED);
   SSI_EQ(errno, ENOMEM);
-  SSI_TRUE(mmap(nullptr, kPage, PROT_READ, MAP_ANONYMOUS, -1, 0) ==
-           MAP_FAILED);
+  SSI_TRUE(mmap(nullptr, kPage, PROT_READ, MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
   SSI_EQ(errno, EINVAL);
 }
 

@@ -50,7 +50,9 @@ void OneStep() {
 }
 
 sigjmp_buf after_fault;
-void OnFault(int) { siglongjmp(after_fault, 1); }
+void OnFault(int) {
+  siglongjmp(after_fault, 1);
+}
 
 bool Touches(volatile unsigned char* page) {
   static unsigned char alternate[65536];
@@ -89,7 +91,7 @@ void GrowingArea() {
     }
     SSI_TRUE(Touches(top - i * kPage));
   }
-  SSI_TRUE(Touches(top - 700 * kPage));  // several at once
+  SSI_TRUE(Touches(top - 700 * kPage));    // several at once
   SSI_TRUE(!Touches(top - 1000 * kPage));  // inside the gap
   guest::Compute(3);
   SSI_TRUE(guest::Holds(top, kPage, 1));

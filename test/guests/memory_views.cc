@@ -89,8 +89,9 @@ void Memory() {
   SSI_EQ(pwrite(fd, copy, 100, second), 100);
   SSI_TRUE(guest::Holds(area + kPage, 100, 2));
   SSI_OK(munmap(area + 2 * kPage, kPage));
-  SSI_FAILS(pread(fd, copy, kPage, static_cast<off_t>(Number(area + 2 * kPage))),
-            EIO);
+  SSI_FAILS(
+      pread(fd, copy, kPage, static_cast<off_t>(Number(area + 2 * kPage))),
+      EIO);
   SSI_OK(close(fd));
   SSI_OK(munmap(area, 2 * kPage));
 }
@@ -131,8 +132,9 @@ void Pages() {
 
 int main(int argc, char** argv) {
   free(malloc(1));  // so that there is a heap
-  return guest::Run(guest::Seconds(argc, argv), {{"maps", Maps},
-                                                 {"memory", Memory},
-                                                 {"auxiliary vector", Auxiliary},
-                                                 {"pages", Pages}});
+  return guest::Run(guest::Seconds(argc, argv),
+                    {{"maps", Maps},
+                     {"memory", Memory},
+                     {"auxiliary vector", Auxiliary},
+                     {"pages", Pages}});
 }

@@ -28,8 +28,7 @@ bool Same(const struct stat& a, const struct stat& b) {
          a.st_mode == b.st_mode && a.st_nlink == b.st_nlink &&
          a.st_uid == b.st_uid && a.st_gid == b.st_gid &&
          a.st_size == b.st_size && a.st_blocks == b.st_blocks &&
-         a.st_blksize == b.st_blksize &&
-         a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
+         a.st_blksize == b.st_blksize && a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
          a.st_mtim.tv_nsec == b.st_mtim.tv_nsec &&
          a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
 }
@@ -58,13 +57,12 @@ void AllForms() {
   SSI_FAILS(syscall(SYS_newfstatat, fd, "", &status, 0), ENOENT);
   SSI_FAILS(syscall(SYS_newfstatat, fd, "", &status, 1 << 30), EINVAL);
   struct statx extended {};
-  SSI_OK(statx(AT_FDCWD, "status", 0, STATX_BASIC_STATS | STATX_BTIME,
-               &extended));
+  SSI_OK(
+      statx(AT_FDCWD, "status", 0, STATX_BASIC_STATS | STATX_BTIME, &extended));
   SSI_EQ(extended.stx_ino, first.st_ino);
   SSI_EQ(extended.stx_size, 3);
   SSI_EQ(extended.stx_uid, first.st_uid);
-  SSI_EQ(makedev(extended.stx_dev_major, extended.stx_dev_minor),
-         first.st_dev);
+  SSI_EQ(makedev(extended.stx_dev_major, extended.stx_dev_minor), first.st_dev);
   SSI_EQ(extended.stx_mtime.tv_nsec, first.st_mtim.tv_nsec);
   SSI_OK(statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &extended));
   SSI_FAILS(statx(fd, "", 1 << 30, 0, &extended), EINVAL);
@@ -84,8 +82,8 @@ void Modes() {
   SSI_OK(syscall(SYS_fchmodat, AT_FDCWD, "mode", 04711));
   SSI_EQ(Status("mode").st_mode, S_IFREG | 04711);
   SSI_OK(symlink("mode", "link"));
-  const long link = syscall(kFchmodAt2, AT_FDCWD, "link", 0600,
-                            AT_SYMLINK_NOFOLLOW);
+  const long link =
+      syscall(kFchmodAt2, AT_FDCWD, "link", 0600, AT_SYMLINK_NOFOLLOW);
   SSI_TRUE(link == -1 && (errno == EOPNOTSUPP || errno == ENOSYS));
   SSI_OK(chmod("link", 0600));
   SSI_EQ(Status("mode").st_mode, S_IFREG | 0600);

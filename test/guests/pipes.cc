@@ -41,7 +41,9 @@ constexpr int kCapacity = 65536;
 unsigned char bytes[2 * kCapacity];
 
 volatile int sigpipes = 0;
-void OnSigpipe(int) { sigpipes = sigpipes + 1; }
+void OnSigpipe(int) {
+  sigpipes = sigpipes + 1;
+}
 
 void Capacity() {
   const Pipe pipe(O_NONBLOCK | O_CLOEXEC);

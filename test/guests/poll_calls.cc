@@ -146,7 +146,8 @@ void Masks() {
     SSI_TRUE(sigismember(&mask_in_handler, SIGUSR2) == 1);
     SSI_TRUE(sigismember(&mask_in_handler, SIGALRM) == 0);
     SSI_OK(sigprocmask(SIG_BLOCK, nullptr, &got));
-    SSI_TRUE(sigismember(&got, SIGUSR1) == 1 && sigismember(&got, SIGALRM) == 1);
+    SSI_TRUE(sigismember(&got, SIGUSR1) == 1 &&
+             sigismember(&got, SIGALRM) == 1);
     SSI_TRUE(sigismember(&got, SIGTERM) == 0);
   }
   // Ready wins: the call answers, and the signal stays pending.

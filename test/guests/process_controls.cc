@@ -103,7 +103,9 @@ void HugePages() {
 }
 
 sigjmp_buf from_fault;
-void OnFault(int) { siglongjmp(from_fault, 1); }
+void OnFault(int) {
+  siglongjmp(from_fault, 1);
+}
 
 // The process forbids itself the time stamp counter: rdtsc then faults, as
 // long as it computes and wherever that is.

@@ -8,8 +8,21 @@
 // The registers in the order of `in` and `out`; rcx and r11 are missing, rax
 // is the number going in and the result coming out.
 enum Register {
-  kRax, kRbx, kRdx, kRsi, kRdi, kRbp, kR8, kR9, kR10, kR12, kR13, kR14, kR15,
-  kFlags, kRegisters
+  kRax,
+  kRbx,
+  kRdx,
+  kRsi,
+  kRdi,
+  kRbp,
+  kR8,
+  kR9,
+  kR10,
+  kR12,
+  kR13,
+  kR14,
+  kR15,
+  kFlags,
+  kRegisters
 };
 
 extern "C" void Call(const std::uint64_t* in, std::uint64_t* out,
@@ -125,15 +138,19 @@ void Working() {
   const auto writer = static_cast<std::uint64_t>(ends[1]);
   for (int i = 0; i < 20; ++i) {
     char text[8] = {};
-    SSI_EQ(CheckedCall(SYS_write, {{kRdi, writer}, {kRsi, Address("abc")},
-                                   {kRdx, 3}}), 3);
-    SSI_EQ(CheckedCall(SYS_read, {{kRdi, reader}, {kRsi, Address(text)},
-                                  {kRdx, 8}}), 3);
+    SSI_EQ(CheckedCall(SYS_write,
+                       {{kRdi, writer}, {kRsi, Address("abc")}, {kRdx, 3}}),
+           3);
+    SSI_EQ(CheckedCall(SYS_read,
+                       {{kRdi, reader}, {kRsi, Address(text)}, {kRdx, 8}}),
+           3);
     SSI_EQ(memcmp(text, "abc", 4), 0);
     std::uint64_t mask = 0;
-    SSI_EQ(CheckedCall(SYS_rt_sigprocmask,
-                       {{kRdi, 0}, {kRsi, Address(&mask)},
-                        {kRdx, Address(&mask)}, {kR10, 8}}), 0);
+    SSI_EQ(CheckedCall(SYS_rt_sigprocmask, {{kRdi, 0},
+                                            {kRsi, Address(&mask)},
+                                            {kRdx, Address(&mask)},
+                                            {kR10, 8}}),
+           0);
     timespec time{};
     SSI_EQ(CheckedCall(SYS_clock_gettime, {{kRdi, 1}, {kRsi, Address(&time)}}),
            0);
@@ -152,26 +169,32 @@ void Waiting() {
          0);
   SSI_EQ(CheckedCall(SYS_poll, {{kRdi, 0}, {kRsi, 0}, {kRdx, 40}}), 0);
   timeval limit{0, 40'000};
-  SSI_EQ(CheckedCall(SYS_select, {{kRdi, 0}, {kRsi, 0}, {kRdx, 0}, {kR10, 0},
-                                  {kR8, Address(&limit)}}), 0);
+  SSI_EQ(
+      CheckedCall(
+          SYS_select,
+          {{kRdi, 0}, {kRsi, 0}, {kRdx, 0}, {kR10, 0}, {kR8, Address(&limit)}}),
+      0);
   timespec left{0, 40'000'000};
-  SSI_EQ(CheckedCall(SYS_ppoll, {{kRdi, 0}, {kRsi, 0}, {kRdx, Address(&left)},
-                                 {kR10, 0}, {kR8, 8}}), 0);
+  SSI_EQ(
+      CheckedCall(
+          SYS_ppoll,
+          {{kRdi, 0}, {kRsi, 0}, {kRdx, Address(&left)}, {kR10, 0}, {kR8, 8}}),
+      0);
   unsigned word = 7;
   const timespec short_time{0, 40'000'000};
   constexpr std::uint64_t kWaitPrivate = 128;
-  SSI_EQ(CheckedCall(SYS_futex,
-                     {{kRdi, Address(&word)}, {kRsi, kWaitPrivate}, {kRdx, 7},
-                      {kR10, Address(&short_time)}}),
+  SSI_EQ(CheckedCall(SYS_futex, {{kRdi, Address(&word)},
+                                 {kRsi, kWaitPrivate},
+                                 {kRdx, 7},
+                                 {kR10, Address(&short_time)}}),
          -ETIMEDOUT);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return guest::Run(guest::Seconds(argc, argv),
-                    {{"no arguments", NoArguments},
-                     {"failing", Failing},
-                     {"working", Working},
-                     {"waiting", Waiting}});
+  return guest::Run(guest::Seconds(argc, argv), {{"no arguments", NoArguments},
+                                                 {"failing", Failing},
+                                                 {"working", Working},
+                                                 {"waiting", Waiting}});
 }

@@ -64,36 +64,43 @@ SpinX87:
 // One block of loads, a spin, one block of stores; the register names are
 // counted by the assembler.
 #define SSI_SPIN_VECTORS(name, load, store, prefix, size, count, after) \
-  __asm__("        .text\n" #name ":\n"                                  \
-          "        .altmacro\n"                                          \
-          "        .macro load_" #name " number\n"                       \
-          "        " load " \\number*" #size "(%rdi), %" prefix          \
-          "\\number\n"                                                   \
-          "        .endm\n"                                              \
-          "        .macro store_" #name " number\n"                      \
-          "        " store " %" prefix "\\number, \\number*" #size       \
-          "(%rsi)\n"                                                     \
-          "        .endm\n"                                              \
-          "        number = 0\n"                                         \
-          "        .rept " #count "\n"                                   \
-          "        load_" #name " %number\n"                             \
-          "        number = number + 1\n"                                \
-          "        .endr\n"                                              \
-          "1:      dec %rdx\n"                                           \
-          "        jnz 1b\n"                                             \
-          "        number = 0\n"                                         \
-          "        .rept " #count "\n"                                   \
-          "        store_" #name " %number\n"                            \
-          "        number = number + 1\n"                                \
-          "        .endr\n"                                              \
-          "        .noaltmacro\n"                                        \
-          "        " after "\n"                                          \
+  __asm__("        .text\n" #name                                       \
+          ":\n"                                                         \
+          "        .altmacro\n"                                         \
+          "        .macro load_" #name                                  \
+          " number\n"                                                   \
+          "        " load " \\number*" #size "(%rdi), %" prefix         \
+          "\\number\n"                                                  \
+          "        .endm\n"                                             \
+          "        .macro store_" #name                                 \
+          " number\n"                                                   \
+          "        " store " %" prefix "\\number, \\number*" #size      \
+          "(%rsi)\n"                                                    \
+          "        .endm\n"                                             \
+          "        number = 0\n"                                        \
+          "        .rept " #count                                       \
+          "\n"                                                          \
+          "        load_" #name                                         \
+          " %number\n"                                                  \
+          "        number = number + 1\n"                               \
+          "        .endr\n"                                             \
+          "1:      dec %rdx\n"                                          \
+          "        jnz 1b\n"                                            \
+          "        number = 0\n"                                        \
+          "        .rept " #count                                       \
+          "\n"                                                          \
+          "        store_" #name                                        \
+          " %number\n"                                                  \
+          "        number = number + 1\n"                               \
+          "        .endr\n"                                             \
+          "        .noaltmacro\n"                                       \
+          "        " after                                              \
+          "\n"                                                          \
           "        ret\n")
 
 SSI_SPIN_VECTORS(SpinSse, "movups", "movups", "xmm", 16, 16, "nop");
 SSI_SPIN_VECTORS(SpinAvx, "vmovups", "vmovups", "ymm", 32, 16, "vzeroupper");
-SSI_SPIN_VECTORS(SpinAvx512, "vmovups", "vmovups", "zmm", 64, 32,
-                 "vzeroupper");
+SSI_SPIN_VECTORS(SpinAvx512, "vmovups", "vmovups", "zmm", 64, 32, "vzeroupper");
 SSI_SPIN_VECTORS(SpinMasks, "kmovq", "kmovq", "k", 8, 8, "nop");
 
 namespace {
@@ -113,8 +120,12 @@ void Check(Spin* spin, std::size_t size) {
   SSI_TRUE(guest::Holds(out, size, seed));
 }
 
-void General() { Check(SpinGeneral, 15 * 8); }
-void Sse() { Check(SpinSse, 16 * 16); }
+void General() {
+  Check(SpinGeneral, 15 * 8);
+}
+void Sse() {
+  Check(SpinSse, 16 * 16);
+}
 
 void Avx() {
   if (!__builtin_cpu_supports("avx")) {

@@ -127,7 +127,8 @@ void Registration() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return guest::Run(guest::Seconds(argc, argv), {{"numbers", Numbers},
-                                                 {"sections", Sections},
-                                                 {"registration", Registration}});
+  return guest::Run(guest::Seconds(argc, argv),
+                    {{"numbers", Numbers},
+                     {"sections", Sections},
+                     {"registration", Registration}});
 }

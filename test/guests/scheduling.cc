@@ -26,8 +26,7 @@ void Priorities() {
   rlimit limit{};
   SSI_OK(getrlimit(RLIMIT_NICE, &limit));
   if (geteuid() != 0 && limit.rlim_cur == 0) {
-    SSI_FAILS(setpriority(PRIO_PROCESS, 0, static_cast<int>(nice) - 1),
-              EACCES);
+    SSI_FAILS(setpriority(PRIO_PROCESS, 0, static_cast<int>(nice) - 1), EACCES);
   }
   SSI_FAILS(syscall(SYS_getpriority, 77, 0), EINVAL);
   SSI_FAILS(syscall(SYS_getpriority, PRIO_PROCESS, 0x7ffffffe), ESRCH);
@@ -129,8 +128,7 @@ void Disk() {
   SSI_EQ(syscall(SYS_ioprio_get, kProcess, 0), kBestEffort6);
   SSI_FAILS(syscall(SYS_ioprio_get, 77, 0), EINVAL);
   SSI_FAILS(syscall(SYS_ioprio_get, kProcess, 0x7ffffffe), ESRCH);
-  SSI_FAILS(syscall(SYS_ioprio_set, kProcess, 0, 5 << 13),
-            EINVAL);
+  SSI_FAILS(syscall(SYS_ioprio_set, kProcess, 0, 5 << 13), EINVAL);
 }
 
 }  // namespace

@@ -129,7 +129,9 @@ void BadDescriptors() {
 }
 
 volatile int signals = 0;
-void OnSignal(int) { signals = signals + 1; }
+void OnSignal(int) {
+  signals = signals + 1;
+}
 
 void Masks() {
   struct sigaction action {};

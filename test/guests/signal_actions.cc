@@ -26,7 +26,9 @@ volatile int deepest = 0;
 siginfo_t last_info;
 sigset_t mask_in_handler;
 
-void Count(int) { calls = calls + 1; }
+void Count(int) {
+  calls = calls + 1;
+}
 
 void Record(int, siginfo_t* info, void*) {
   calls = calls + 1;

@@ -59,9 +59,8 @@ void Masks() {
   const std::uint64_t before = Mask();
   for (std::uint64_t seed = 1; seed < 20; ++seed) {
     // SIGINT and SIGTERM stay as they are: somebody may want to end us.
-    const std::uint64_t want =
-        (guest::Mix(seed) | kLasting) &
-        ~(1UL << (SIGINT - 1) | 1UL << (SIGTERM - 1));
+    const std::uint64_t want = (guest::Mix(seed) | kLasting) &
+                               ~(1UL << (SIGINT - 1) | 1UL << (SIGTERM - 1));
     std::uint64_t old = 0;
     SSI_OK(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &want, nullptr, 8));
     SSI_EQ(Mask(), want & ~kUnblockable);

@@ -43,8 +43,7 @@ void Queue(int number, int value) {
 }
 
 int Take(const sigset_t& set, siginfo_t* info, timespec limit) {
-  return static_cast<int>(
-      syscall(SYS_rt_sigtimedwait, &set, info, &limit, 8));
+  return static_cast<int>(syscall(SYS_rt_sigtimedwait, &set, info, &limit, 8));
 }
 
 void InOrder() {
@@ -147,8 +146,8 @@ void ThreadFirst() {
   siginfo_t info{};
   info.si_code = SI_QUEUE;
   info.si_value.sival_int = 2;
-  SSI_OK(syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGRTMIN + 1,
-                 &info));
+  SSI_OK(
+      syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGRTMIN + 1, &info));
   guest::Compute(2);
   SSI_EQ(Take(set, &info, {0, 0}), SIGRTMIN + 1);
   SSI_EQ(info.si_value.sival_int, 2);
@@ -193,11 +192,10 @@ void Full() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return guest::Run(guest::Seconds(argc, argv),
-                    {{"in order", InOrder},
-                     {"taken", Taken},
-                     {"any code", AnyCode},
-                     {"thread first", ThreadFirst},
-                     {"time limits", TimeLimits},
-                     {"full", Full}});
+  return guest::Run(guest::Seconds(argc, argv), {{"in order", InOrder},
+                                                 {"taken", Taken},
+                                                 {"any code", AnyCode},
+                                                 {"thread first", ThreadFirst},
+                                                 {"time limits", TimeLimits},
+                                                 {"full", Full}});
 }

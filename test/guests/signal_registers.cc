@@ -38,14 +38,14 @@ void Clobber(int) {
 
 // tgkill(self) by hand, with vector registers loaded before and stored after,
 // so that the handler runs in between and nothing else does.
-#define SSI_CALL                 \
-  "mov %[call], %%eax\n"         \
-  "mov %[pid], %%edi\n"          \
-  "mov %[tid], %%esi\n"          \
-  "mov $10, %%edx\n" /* USR1 */  \
+#define SSI_CALL                \
+  "mov %[call], %%eax\n"        \
+  "mov %[pid], %%edi\n"         \
+  "mov %[tid], %%esi\n"         \
+  "mov $10, %%edx\n" /* USR1 */ \
   "syscall\n"
 
-#define SSI_OPERANDS                                                        \
+#define SSI_OPERANDS                                                     \
   : [result] "=&a"(result)                                                  \
   : [from] "r"(before), [to] "r"(after), [call] "i"(SYS_tgkill),            \
     [pid] "m"(pid), [tid] "m"(tid)                                          \
@@ -115,9 +115,8 @@ void FloatingPoint() {
   }
   memcpy(before, &mxcsr, 4);
   memcpy(before + 4, &control, 2);
-  __asm__ volatile(
-      "ldmxcsr (%[from])\n fldcw 4(%[from])\n" SSI_CALL
-      "stmxcsr (%[to])\n fnstcw 4(%[to])\n" SSI_OPERANDS);
+  __asm__ volatile("ldmxcsr (%[from])\n fldcw 4(%[from])\n" SSI_CALL
+                   "stmxcsr (%[to])\n fnstcw 4(%[to])\n" SSI_OPERANDS);
   memcpy(&got_mxcsr, after, 4);
   memcpy(&got_control, after + 4, 2);
   const unsigned usual = 0x1f80;

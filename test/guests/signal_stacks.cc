@@ -37,7 +37,8 @@ void Nest(int number, siginfo_t*, void*) {
   } else {
     guest::Compute(5);  // a hop at the deepest point
   }
-  SSI_TRUE(guest::Holds(mine, sizeof mine, static_cast<std::uint64_t>(my_level)));
+  SSI_TRUE(
+      guest::Holds(mine, sizeof mine, static_cast<std::uint64_t>(my_level)));
   level = level - 1;
   SSI_EQ(level, my_level);
 }
@@ -52,7 +53,9 @@ void Nested() {
 }
 
 sigjmp_buf jump;
-void Leave(int, siginfo_t*, void*) { siglongjmp(jump, 5); }
+void Leave(int, siginfo_t*, void*) {
+  siglongjmp(jump, 5);
+}
 
 std::uint64_t Mask() {
   std::uint64_t mask = 0;
@@ -117,12 +120,15 @@ void OtherStack() {
   const int disarm = static_cast<int>(1U << 31);
   const stack_t disarmed{alternate, disarm, sizeof alternate};
   SSI_OK(sigaltstack(&disarmed, nullptr));
-  Set(SIGUSR1, [](int, siginfo_t*, void*) {
-    stack_t now{};
-    SSI_OK(sigaltstack(nullptr, &now));
-    SSI_EQ(now.ss_flags, SS_DISABLE);
-    guest::Compute(1);
-  }, SA_ONSTACK);
+  Set(
+      SIGUSR1,
+      [](int, siginfo_t*, void*) {
+        stack_t now{};
+        SSI_OK(sigaltstack(nullptr, &now));
+        SSI_EQ(now.ss_flags, SS_DISABLE);
+        guest::Compute(1);
+      },
+      SA_ONSTACK);
   SSI_OK(kill(getpid(), SIGUSR1));
   SSI_OK(sigaltstack(nullptr, &got));
   SSI_EQ(got.ss_flags, disarm);

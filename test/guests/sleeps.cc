@@ -10,7 +10,9 @@ using Time = std::int64_t;
 constexpr Time kSecond = 1'000'000'000;
 constexpr Time kMillisecond = 1'000'000;
 
-timespec Spec(Time time) { return {time / kSecond, time % kSecond}; }
+timespec Spec(Time time) {
+  return {time / kSecond, time % kSecond};
+}
 
 // Did the time from `start` on amount to `want`?
 void CheckSlept(Time start, Time want, clockid_t clock = CLOCK_MONOTONIC) {
@@ -95,20 +97,20 @@ void Waiting() {
 }
 
 void Errors() {
-  for (const timespec& bad : {timespec{0, kSecond}, timespec{0, -1},
-                              timespec{-1, 0}}) {
+  for (const timespec& bad :
+       {timespec{0, kSecond}, timespec{0, -1}, timespec{-1, 0}}) {
     SSI_FAILS(syscall(SYS_nanosleep, &bad, nullptr), EINVAL);
     SSI_FAILS(syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &bad, nullptr),
               EINVAL);
   }
   const timespec good{0, 1};
   SSI_FAILS(syscall(SYS_clock_nanosleep, 99, 0, &good, nullptr), EINVAL);
-  SSI_FAILS(syscall(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, &good,
-                    nullptr),
-            EOPNOTSUPP);
-  SSI_FAILS(syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC_RAW, 0, &good,
-                    nullptr),
-            EOPNOTSUPP);
+  SSI_FAILS(
+      syscall(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, &good, nullptr),
+      EOPNOTSUPP);
+  SSI_FAILS(
+      syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC_RAW, 0, &good, nullptr),
+      EOPNOTSUPP);
 }
 
 }  // namespace

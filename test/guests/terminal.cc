@@ -145,8 +145,8 @@ void RawData() {
   static unsigned char bytes[3000];
   static unsigned char back[3000];
   guest::Fill(bytes, sizeof bytes, 4);
-  for (const auto& [from, to] : {std::pair(master, slave),
-                                 std::pair(slave, master)}) {
+  for (const auto& [from, to] :
+       {std::pair(master, slave), std::pair(slave, master)}) {
     SSI_EQ(write(from, bytes, sizeof bytes), sizeof bytes);
     std::size_t at = 0;
     while (at < sizeof back) {
@@ -235,12 +235,11 @@ void Errors() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return guest::Run(guest::Seconds(argc, argv),
-                    {{"attributes", Attributes},
-                     {"size", Size},
-                     {"line editing", LineEditing},
-                     {"raw data", RawData},
-                     {"packets", Packets},
-                     {"the end", TheEnd},
-                     {"errors", Errors}});
+  return guest::Run(guest::Seconds(argc, argv), {{"attributes", Attributes},
+                                                 {"size", Size},
+                                                 {"line editing", LineEditing},
+                                                 {"raw data", RawData},
+                                                 {"packets", Packets},
+                                                 {"the end", TheEnd},
+                                                 {"errors", Errors}});
 }

@@ -15,12 +15,12 @@ namespace ssi::test {
 
 struct Spawn {
   std::vector<std::string> command;
-  std::string folder = ".";            // working directory
+  std::string folder = ".";  // working directory
   std::string in = "/dev/null";
-  std::string out;                     // empty: inherited
+  std::string out;  // empty: inherited
   std::string err;
   std::map<std::string, std::string> environment;  // added to ours
-  std::vector<unsigned> cpus;          // empty: ours
+  std::vector<unsigned> cpus;                      // empty: ours
   bool new_session = false;
 };
 

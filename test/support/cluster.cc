@@ -160,9 +160,7 @@ bool Job::MoveTo(const std::string& node) {
 }
 
 Witness::Witness(const Cluster& cluster, std::string node)
-    : cluster_(cluster),
-      node_(std::move(node)),
-      thread_([this] {
+    : cluster_(cluster), node_(std::move(node)), thread_([this] {
         while (!stop_) {
           Look();
           PauseBriefly();

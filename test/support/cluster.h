@@ -29,8 +29,9 @@ class Cluster {
 
   // A command line of ours (ssirun, ssictl) in the environment of the cluster.
   [[nodiscard]] Spawn Ours(std::vector<std::string> command) const;
-  Output Ssictl(std::vector<std::string> arguments,
-                std::chrono::milliseconds limit = std::chrono::seconds(30)) const;
+  Output Ssictl(
+      std::vector<std::string> arguments,
+      std::chrono::milliseconds limit = std::chrono::seconds(30)) const;
   // The environment that ssirun and ssictl need to find node 1.
   [[nodiscard]] std::map<std::string, std::string> environment() const;
   [[nodiscard]] const std::string& runtime_dir() const { return runtime_dir_; }

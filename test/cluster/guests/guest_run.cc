@@ -66,7 +66,7 @@ void Count(const std::string& path, GuestOutcome& outcome) {
         ++outcome.counted_moves;
       } else if (!over) {
         outcome.failed_moves.insert(hop.from() + " -> " + hop.to() + ": " +
-                                       hop.reason());
+                                    hop.reason());
       }
     }
     for (const auto& call : process.came_home()) {

@@ -34,22 +34,44 @@ TEST_CASE("a sample of the guests, second half", "[sample]") {
   CheckSample(1, 2);
 }
 
-TEST_CASE("guests: files") { CheckGroup("files"); }
-TEST_CASE("guests: descriptors") { CheckGroup("descriptors"); }
-TEST_CASE("guests: memory") { CheckGroup("memory"); }
-TEST_CASE("guests: process") { CheckGroup("process"); }
-TEST_CASE("guests: time") { CheckGroup("time"); }
-TEST_CASE("guests: signals") { CheckGroup("signals"); }
-TEST_CASE("guests: registers") { CheckGroup("registers"); }
-TEST_CASE("guests: ends") { CheckGroup("ends"); }
-TEST_CASE("guests: coming home") { CheckGroup("comehome"); }
-TEST_CASE("guests: forks") { CheckGroup("forks"); }
-TEST_CASE("guests: hostile") { CheckGroup("hostile"); }
+TEST_CASE("guests: files") {
+  CheckGroup("files");
+}
+TEST_CASE("guests: descriptors") {
+  CheckGroup("descriptors");
+}
+TEST_CASE("guests: memory") {
+  CheckGroup("memory");
+}
+TEST_CASE("guests: process") {
+  CheckGroup("process");
+}
+TEST_CASE("guests: time") {
+  CheckGroup("time");
+}
+TEST_CASE("guests: signals") {
+  CheckGroup("signals");
+}
+TEST_CASE("guests: registers") {
+  CheckGroup("registers");
+}
+TEST_CASE("guests: ends") {
+  CheckGroup("ends");
+}
+TEST_CASE("guests: coming home") {
+  CheckGroup("comehome");
+}
+TEST_CASE("guests: forks") {
+  CheckGroup("forks");
+}
+TEST_CASE("guests: hostile") {
+  CheckGroup("hostile");
+}
 
 TEST_CASE("every guest of the list is in a group that is run", "[sample]") {
   const std::set<std::string> groups = {
-      "files",     "descriptors", "memory", "process",  "time",   "signals",
-      "registers", "ends",        "comehome", "forks", "hostile"};
+      "files",     "descriptors", "memory",   "process", "time",   "signals",
+      "registers", "ends",        "comehome", "forks",   "hostile"};
   for (const auto& guest : ReadGuestList()) {
     INFO(guest.name);
     CHECK(groups.contains(guest.group));

@@ -125,15 +125,14 @@ void KillSupervisors(int times) {
   for (int i = 0; i < times; ++i) {
     INFO("time " << i);
     Busy busy(cluster, "60");
-    CHECK(busy.WrongUntilGone(
-              [&] { ::kill(busy.supervisor(), SIGKILL); }) == 0);
+    CHECK(busy.WrongUntilGone([&] { ::kill(busy.supervisor(), SIGKILL); }) ==
+          0);
     CheckLost(busy);
     CHECK(cluster.Bodies("n2").empty());
   }
 }
 
-TEST_CASE("a guest whose supervisor is killed sees nothing of it",
-          "[sample]") {
+TEST_CASE("a guest whose supervisor is killed sees nothing of it", "[sample]") {
   KillSupervisors(4);
 }
 
@@ -155,8 +154,8 @@ TEST_CASE("a guest whose supervisor was stopped and is then killed") {
     Busy busy(cluster, "60");
     ::kill(busy.supervisor(), SIGSTOP);
     REQUIRE(Eventually([&] { return StateOf(busy.supervisor()) == 'T'; }, 10s));
-    CHECK(busy.WrongUntilGone(
-              [&] { ::kill(busy.supervisor(), SIGKILL); }) == 0);
+    CHECK(busy.WrongUntilGone([&] { ::kill(busy.supervisor(), SIGKILL); }) ==
+          0);
     CheckLost(busy);
   }
 }

@@ -128,7 +128,8 @@ TEST_CASE("sqlite3 building and asking a database", "[sample]") {
             "2 desc, 1 limit 5;\\ndelete from t where a % 3 = "
             "0;\\nvacuum;\\npragma integrity_check;\"}' >sql",
         .command = {"sqlite3", "database"},
-        .in = "sql"};
+        .in = "sql",
+        .kind = Kind::kCalls};
   });
 }
 

@@ -1,0 +1,16 @@
+ssi_guest(signal_steps)
+
+# What users and other programs do to a program that is away, and what they see
+# of it. Terminals are our own pseudo terminals.
+ssi_test(job_control_test LABEL cluster TIMEOUT 60
+  SOURCES cluster/signals/job_control_test.cc cluster/signals/terminal.cc
+  DEPS ssi_test_support util)
+ssi_test(death_test LABEL cluster TIMEOUT 120
+  SOURCES cluster/signals/death_test.cc cluster/signals/subject.cc
+  DEPS ssi_test_support)
+ssi_test(signal_model_test LABEL cluster TIMEOUT 200
+  SOURCES cluster/signals/model_test.cc cluster/signals/subject.cc
+  DEPS ssi_test_support GUESTS signal_steps)
+foreach(test job_control_test death_test signal_model_test)
+  add_dependencies(${test} ssid ssirun ssictl)
+endforeach()
