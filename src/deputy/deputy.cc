@@ -408,8 +408,11 @@ Status Deputy::OnExit(std::span<const std::byte> payload) {
     return {};
   }
   if (!exit.reason().empty()) {
-    Note(fmt::format("ended on {}: {}", Where(),
-                     exit.reason().substr(0, migration::kMostText)));
+    auto reason = fmt::format("ended on {}: {}", Where(),
+                              exit.reason().substr(0, migration::kMostText));
+    spdlog::error("process {} ({}) was {}", Raw(process_.pid),
+                  process_.command, reason);
+    process_.history.Note(places_.clock.Real(), reason);
   }
   EndLike(exit);
   return {};
