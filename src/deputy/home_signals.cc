@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include "process/kernel.h"
+#include "process/signal_queues.h"
 
 namespace ssi {
 
@@ -67,6 +68,7 @@ void HomeSignals::OnSignal(int signal) {
     // Its group-stop, which an orphaned process group does not get, stops the
     // remote.
     GoOn(signal);
+    TryToHold();
     return;
   }
   Offer(signal, *info);
@@ -89,6 +91,12 @@ void HomeSignals::Hold(std::function<void()> then) {
   when_held_ = std::move(then);
   holding_ = Holding::kWanted;
   if (!offered_) {
+    TryToHold();
+  }
+}
+
+void HomeSignals::TryToHold() {
+  if (holding_ == Holding::kWanted) {
     (void)tracee_.Interrupt();
   }
 }
@@ -112,6 +120,7 @@ void HomeSignals::Drop() {
     (void)tracee_.SetRegisters(*registers);
   }
   GoOn();
+  TryToHold();
 }
 
 void HomeSignals::Offer(int signal, const siginfo_t& info) {
@@ -146,9 +155,7 @@ void HomeSignals::OnAnswer(const wire::SignalAnswer& answer) {
   EndCall(offered.temporary);
   EnterHandler(offered);
   GoOn();
-  if (holding_ == Holding::kWanted) {
-    (void)tracee_.Interrupt();
-  }
+  TryToHold();
 }
 
 // The handler's mask is in force here at once, not only when the remote tells
@@ -218,6 +225,13 @@ void HomeSignals::OnInterrupted() {
     hooks_.continued();
   }
   if (holding_ == Holding::kWanted) {
+    auto queues = ReadSignalQueues(tracee_.pid());
+    if (queues && queues->AnyDeliverable()) {
+      // Signals that were unblocked together, or let in by a call together, are
+      // delivered together: the next one stops here at once.
+      GoOn();
+      return;
+    }
     // What EINTR an interrupt alone has made of a call is undone.
     holding_ = Holding::kInForce;
     calls_.Hold();

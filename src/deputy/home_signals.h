@@ -77,6 +77,7 @@ class HomeSignals {
   void EndCallNotBegun();
   void GoOn(int signal = 0);
   void PutBack(int signal);
+  void TryToHold();
 
   Tracee tracee_;
   RemoteAddr agent_code_;

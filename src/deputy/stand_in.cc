@@ -18,7 +18,7 @@
 #include "process/capture.h"
 #include "process/page_reader.h"
 #include "process/page_scan.h"
-#include "process/signals_of.h"
+#include "process/signal_queues.h"
 
 namespace ssi {
 
@@ -30,22 +30,6 @@ constexpr std::uint64_t kMaxShown = std::uint64_t{256} << 10;
 
 constexpr unsigned long kHomeOptions =
     PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
-
-bool SignalPends(HostPid pid, int signal) {
-  auto text = ReadFile(fmt::format("/proc/{}/status", Raw(pid)));
-  for (std::string_view field : {"\nShdPnd:\t", "\nSigPnd:\t"}) {
-    auto at = text ? text->find(field) : std::string::npos;
-    auto mask =
-        at == std::string::npos
-            ? std::nullopt
-            : ParseNumber<std::uint64_t>(
-                  std::string_view(*text).substr(at + field.size(), 16), 16);
-    if (mask && (*mask & SignalBit(signal)) != 0) {
-      return true;
-    }
-  }
-  return false;
-}
 
 // What /proc/PID/syscall says, for the message about a process that does not
 // stop.
@@ -148,8 +132,8 @@ Status StandIn::StopThread(std::chrono::nanoseconds limit) {
       case Stop::Kind::kInterrupted: {
         // A signal that pends here is delivered before the next instruction;
         // elsewhere it would arrive after some. So it is delivered here.
-        auto signals = ReadSignalsOf(tracee_.pid());
-        if (signals && signals->Deliverable() != 0 && rounds++ < kMostRounds) {
+        auto queues = ReadSignalQueues(tracee_.pid());
+        if (queues && queues->AnyDeliverable() && rounds++ < kMostRounds) {
           SSI_TRY(tracee_.Continue());
           break;
         }
@@ -362,8 +346,11 @@ Status StandIn::Serve(std::uint64_t mask) {
 // Whether it is to be stopped now: not if a SIGCONT came later, which all this
 // time was blocked.
 bool StandIn::TakeStop() {
-  return std::exchange(stop_pending_, false) &&
-         !SignalPends(tracee_.pid(), SIGCONT);
+  if (!std::exchange(stop_pending_, false)) {
+    return false;
+  }
+  auto queues = ReadSignalQueues(tracee_.pid());
+  return queues && !queues->Pends(SIGCONT);
 }
 
 Status StandIn::StopServing() {

@@ -9,7 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include "process/memory.h"
-#include "process/signals_of.h"
+#include "process/signal_queues.h"
 
 namespace ssi {
 
@@ -48,8 +48,8 @@ std::optional<std::uint64_t> AwaySignals::MaskNow() const {
     auto mask = thread_.tracee().GetSignalMask();
     return mask ? std::optional(*mask) : std::nullopt;
   }
-  auto signals = ReadSignalsOf(thread_.tracee().pid());
-  return signals ? std::optional(signals->blocked) : std::nullopt;
+  auto queues = ReadSignalQueues(thread_.tracee().pid());
+  return queues ? std::optional(queues->blocked) : std::nullopt;
 }
 
 void AwaySignals::OnOffer(const wire::SignalOffer& offer) {
@@ -63,7 +63,6 @@ void AwaySignals::OnThreadStopped() {
     // kernel delivers the signal that the call let in.
     temporary_->step = Temporary::Step::kWaitDelivery;
     (void)thread_.tracee().SetSignalMask(temporary_->mask);
-    SendToThread(temporary_->info);
   }
   JudgeWaiting();
 }
@@ -93,10 +92,10 @@ void AwaySignals::Judge(const wire::SignalOffer& offer) {
   }
   if (offer.temporary() && !temporary_) {
     Temporary made;
-    made.info = *info;
     made.mask = offer.temporary_mask();
     made.old_mask = *mask;
     temporary_ = made;
+    SendToThread(*info);  // now: in the order in which home offers them
     wire::SignalAnswer answer;
     answer.set_offer(offer.offer());
     answer.set_accepted(true);

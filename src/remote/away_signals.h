@@ -84,7 +84,6 @@ class AwaySignals {
   [[nodiscard]] std::optional<std::uint64_t> MaskNow() const;
 
   struct Temporary {
-    siginfo_t info{};
     std::uint64_t mask = 0;      // while the call waited
     std::uint64_t old_mask = 0;  // to be in force after the handler
     enum class Step : std::uint8_t { kWaitStop, kWaitDelivery, kWaitFrame };

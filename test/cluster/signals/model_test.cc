@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <thread>
 
 #include <catch2/catch.hpp>
@@ -144,6 +145,15 @@ void CheckSeeds(int first, int last, int steps) {
 TEST_CASE("random signals, a few seeds", "[sample]") { CheckSeeds(1, 4, 600); }
 TEST_CASE("random signals, seeds 100 to 109") { CheckSeeds(100, 109, 600); }
 TEST_CASE("random signals, seeds 110 to 119") { CheckSeeds(110, 119, 600); }
+// To replay a failure: SSI_SIGNAL_SEED=2 SSI_SIGNAL_STEPS=2400, mode hopping.
+TEST_CASE("random signals, one seed of the environment", "[.]") {
+  const char* seed = ::getenv("SSI_SIGNAL_SEED");
+  const char* steps = ::getenv("SSI_SIGNAL_STEPS");
+  REQUIRE((seed != nullptr && steps != nullptr));
+  Cluster cluster;
+  CheckSeed(cluster, Mode::kHopping, std::atoi(seed), std::atoi(steps));
+}
+
 TEST_CASE("random signals, long runs") { CheckSeeds(200, 201, 5000); }
 
 }  // namespace

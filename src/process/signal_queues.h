@@ -1,0 +1,32 @@
+#ifndef SSI_PROCESS_SIGNAL_QUEUES_H_
+#define SSI_PROCESS_SIGNAL_QUEUES_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "base/ids.h"
+#include "process/kernel.h"
+
+namespace ssi {
+
+// Of a process with one thread, which need not be stopped.
+struct SignalQueues {
+  std::uint64_t pending = 0;  // in the thread's queue or the process's
+  // In force now: the temporary mask while a call has one, where
+  // PTRACE_GETSIGMASK tells the one that comes back.
+  std::uint64_t blocked = 0;
+
+  [[nodiscard]] bool Pends(int signal) const {
+    return (pending & SignalBit(signal)) != 0;
+  }
+  [[nodiscard]] bool AnyDeliverable() const {
+    return (pending & ~blocked) != 0;
+  }
+};
+
+// From /proc/PID/status; nothing where the process is gone.
+std::optional<SignalQueues> ReadSignalQueues(HostPid pid);
+
+}  // namespace ssi
+
+#endif  // SSI_PROCESS_SIGNAL_QUEUES_H_
