@@ -75,12 +75,71 @@ Status CallServer::OnCall(std::uint64_t id,
   call_.ended = false;
   call_.id = id;
   call_.payload = payload;
-  if (!executor_.Idle()) {
+  if (held_ || !executor_.Idle()) {
     call_.copy.assign(payload.begin(), payload.end());
     call_.payload = call_.copy;
   }
-  executor_.Submit(call_);
+  waits_unmade_ = held_;
+  if (!held_) {
+    executor_.Submit(call_);
+  }
   return {};
+}
+
+void CallServer::Reply(std::uint64_t id, const CallReply& reply) {
+  if (!held_ || taken_back_ == id) {
+    hooks_.reply(id, reply);
+    return;
+  }
+  Kept& kept = kept_.emplace();
+  kept.id = id;
+  kept.reply = reply;
+  // The parts lie in the window, or in what is used again.
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < reply.head.buffer_count; ++i) {
+    size += reply.parts[i].size();
+  }
+  kept.bytes.reserve(size);
+  for (std::size_t i = 0; i < reply.head.buffer_count; ++i) {
+    auto part = reply.parts[i];
+    std::size_t at = kept.bytes.size();
+    kept.bytes.insert(kept.bytes.end(), part.begin(), part.end());
+    kept.reply.parts[i] = std::span(kept.bytes).subspan(at);
+  }
+}
+
+void CallServer::SendKept() {
+  if (kept_) {
+    hooks_.reply(kept_->id, kept_->reply);
+    kept_.reset();
+  }
+}
+
+void CallServer::Release() {
+  held_ = false;
+  taken_back_.reset();
+  SendKept();
+  if (std::exchange(waits_unmade_, false)) {
+    executor_.Submit(call_);
+  }
+}
+
+bool CallServer::AnswerHeld(std::uint64_t id) {
+  if (!held_) {
+    return false;
+  }
+  taken_back_ = id;
+  if (kept_ && kept_->id == id) {
+    SendKept();
+    return true;
+  }
+  if (waits_unmade_ && call_.id == id) {
+    waits_unmade_ = false;
+    call_.ended = true;
+    executor_.Submit(call_);
+    return true;
+  }
+  return false;
 }
 
 std::size_t CallServer::CallJob::Prepare(AgentWindow& window) {
@@ -129,37 +188,7 @@ void CallServer::CallJob::Finished(AgentWindow& window) {
     supervisor::Collect(call, result, window.data(),
                         server.FlagsOf(call, result), reply);
   }
-  if (server.cancelled_ != id && server.hooks_.signal_waits()) {
-    server.kept_ = id;
-    KeepData();
-    return;
-  }
-  server.hooks_.reply(id, reply);
-}
-
-// The window is for the next job.
-void CallServer::CallJob::KeepData() {
-  std::size_t size = 0;
-  for (std::size_t i = 0; i < reply.head.buffer_count; ++i) {
-    size += reply.parts[i].size();
-  }
-  kept_data.resize(size);
-  std::span<std::byte> rest(kept_data);
-  for (std::size_t i = 0; i < reply.head.buffer_count; ++i) {
-    std::span<const std::byte>& part = reply.parts[i];
-    std::copy(part.begin(), part.end(), rest.begin());
-    std::size_t length = part.size();
-    part = rest.first(length);
-    rest = rest.subspan(length);
-  }
-}
-
-bool CallServer::SendKept(std::optional<std::uint64_t> id) {
-  if (!kept_ || (id && *id != *kept_)) {
-    return false;
-  }
-  hooks_.reply(*std::exchange(kept_, std::nullopt), call_.reply);
-  return true;
+  server.Reply(id, reply);
 }
 
 std::uint8_t CallServer::FlagsOf(const supervisor::LaidOutCall& call,
@@ -187,7 +216,7 @@ void CallServer::FinishRestart(std::int64_t result) {
       reply.parts[0] = call_.restart_bytes;
     }
   }
-  hooks_.reply(call_.id, reply);
+  Reply(call_.id, reply);
 }
 
 Status CallServer::OnTold(std::uint64_t id, bool answer,
@@ -203,11 +232,11 @@ Status CallServer::OnTold(std::uint64_t id, bool answer,
   if (!known) {
     return Fail(ErrorCode::kProtocol, "told something unknown");
   }
-  if (answer && hooks_.masks_held()) {
+  if (answer && held_) {
     // What it unblocks could not be delivered first: made again, at home.
     CallReply later;
     later.head.result = kRestartNoIntr;
-    hooks_.reply(id, later);
+    Reply(id, later);
     return {};
   }
   auto job = std::make_unique<ToldJob>(*this, told);
@@ -244,7 +273,7 @@ void CallServer::ToldJob::Finished(AgentWindow&) {
   bool awaited = answer;
   if (awaited) {
     CallReply reply;
-    owner.hooks_.reply(id, reply);
+    owner.Reply(id, reply);
   }
   std::erase_if(owner.told_,
                 [this](const auto& job) { return job.get() == this; });

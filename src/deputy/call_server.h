@@ -36,11 +36,6 @@ class CallServer {
         reply;
     // A mask that the remote waits for has been set.
     std::function<void()> mask_set;
-    // Whether a signal, which may come of the call itself, waits until the
-    // process is home: it is to see that before it sees the reply.
-    std::function<bool()> signal_waits;
-    // Whether masks cannot be set now, for the process is about to come home.
-    std::function<bool()> masks_held;
   };
 
   CallServer(HostPid stand_in, Executor& executor, SignalState& signals,
@@ -67,14 +62,21 @@ class CallServer {
   [[nodiscard]] std::int64_t ResultIfNotBegun() const {
     return call_.restart ? kRestartBlock : kRestartNoIntr;
   }
-  // Sends the reply of the call `id`, or of any, if it was kept back.
-  bool SendKept(std::optional<std::uint64_t> id = {});
-  // The remote stands still until it has the reply: nothing runs before it.
-  void NoteCancelled(std::uint64_t id) { cancelled_ = id; }
   // The call that waits is not made, and answers so.
   void EndWaiting() { call_.ended = true; }
   // A mask that the remote waits for is still to be set.
   [[nodiscard]] bool SettingMask() const;
+
+  // From Hold to Release every signal is blocked here, because the process is
+  // about to come home: what a call raises now would reach the process too
+  // late. So it gets no answer that would let it go on: calls wait unmade, and
+  // answers wait, each until the remote takes its call back.
+  void Hold() { held_ = true; }
+  void Release();
+  // The remote takes the call `id` back: true where it gets its answer now,
+  // that it was made, or that it was not.
+  bool AnswerHeld(std::uint64_t id);
+
   // The temporary signal mask with which the call waits, if it has one.
   [[nodiscard]] std::optional<std::uint64_t> TemporaryMask() const;
   // How many calls of each number were made.
@@ -91,7 +93,6 @@ class CallServer {
     explicit CallJob(CallServer& owner) : server(owner) {}
     std::size_t Prepare(AgentWindow& window) override;
     void Finished(AgentWindow& window) override;
-    void KeepData();
 
     CallServer& server;
     bool busy = false;
@@ -105,7 +106,6 @@ class CallServer {
     bool restart = false;
     supervisor::CallReply reply;
     std::vector<std::byte> restart_bytes;
-    std::vector<std::byte> kept_data;  // of a reply that is sent later
   };
   struct ToldJob final : AgentJob {
     ToldJob(CallServer& owner, const Told& change)
@@ -122,6 +122,8 @@ class CallServer {
   [[nodiscard]] std::uint8_t FlagsOf(const supervisor::LaidOutCall& call,
                                      std::int64_t result) const;
   void FinishRestart(std::int64_t result);
+  void Reply(std::uint64_t id, const supervisor::CallReply& reply);
+  void SendKept();
 
   HostPid stand_in_;
   Executor& executor_;
@@ -129,10 +131,16 @@ class CallServer {
   Hooks hooks_;
   CallJob call_;
   std::vector<std::unique_ptr<ToldJob>> told_;
+  bool held_ = false;
+  bool waits_unmade_ = false;  // call_ came while held
+  std::optional<std::uint64_t> taken_back_;
+  struct Kept {
+    std::uint64_t id = 0;
+    supervisor::CallReply reply;
+    std::vector<std::byte> bytes;  // of its parts
+  };
+  std::optional<Kept> kept_;
   std::optional<MemoryRun> waited_on_;
-  // The last call; the remote waits for it.
-  std::optional<std::uint64_t> kept_;
-  std::optional<std::uint64_t> cancelled_;
   std::map<int, std::uint64_t> counts_;
 };
 

@@ -300,12 +300,6 @@ void Deputy::BecomeAway() {
       process_.home_signals->TryToHold();
     }
   };
-  call_hooks.signal_waits = [this] {
-    return process_.home_signals && process_.home_signals->SignalWaits();
-  };
-  call_hooks.masks_held = [this] {
-    return process_.home_signals && process_.home_signals->held();
-  };
   process_.calls =
       std::make_unique<CallServer>(process_.pid, *process_.executor,
                                    process_.signals, std::move(call_hooks));
@@ -419,8 +413,11 @@ Status Deputy::OnExit(std::span<const std::byte> payload) {
     return {};
   }
   if (!exit.reason().empty()) {
-    Note(fmt::format("ended on {}: {}", Where(),
-                     exit.reason().substr(0, migration::kMostText)));
+    auto reason = fmt::format("ended on {}: {}", Where(),
+                              exit.reason().substr(0, migration::kMostText));
+    spdlog::error("process {} ({}) was {}", Raw(process_.pid),
+                  process_.command, reason);
+    process_.history.Note(places_.clock.Real(), reason);
   }
   EndLike(exit);
   return {};

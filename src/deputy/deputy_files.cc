@@ -49,6 +49,11 @@ wire::MapFileReply Deputy::DescribeFile(const wire::MapFileRequest& request) {
     reply.set_error(EACCES);
     return reply;
   }
+  if (S_ISDIR(info.st_mode) || S_ISFIFO(info.st_mode) ||
+      S_ISSOCK(info.st_mode)) {
+    reply.set_error(ENODEV);
+    return reply;
+  }
   if (!S_ISREG(info.st_mode)) {
     reply.set_come_home("only home can map what is not a regular file");
     return reply;

@@ -95,14 +95,6 @@ void HomeSignals::Hold(std::function<void()> then) {
   }
 }
 
-bool HomeSignals::SignalWaits() const {
-  if (!held()) {
-    return false;
-  }
-  auto queues = ReadSignalQueues(tracee_.pid());
-  return queues && (queues->pending & ~state_.mask()) != 0;
-}
-
 void HomeSignals::TryToHold() {
   if (holding_ == Holding::kWanted) {
     (void)tracee_.Interrupt();
@@ -112,8 +104,8 @@ void HomeSignals::TryToHold() {
 void HomeSignals::Release() {
   holding_ = Holding::kNo;
   when_held_ = nullptr;
+  calls_.Release();
   (void)tracee_.Interrupt();  // its stop puts the mask back
-  (void)calls_.SendKept();
   if (std::exchange(stop_later_, false)) {
     ::kill(Raw(tracee_.pid()), SIGSTOP);
   }
@@ -218,8 +210,7 @@ void HomeSignals::EndCallNotBegun() {
 }
 
 void HomeSignals::OnCancel(std::uint64_t id) {
-  calls_.NoteCancelled(id);
-  if (calls_.SendKept(id) || !calls_.HasCall(id)) {
+  if (calls_.AnswerHeld(id) || !calls_.HasCall(id)) {
     return;  // its reply is on the way
   }
   cancel_ = id;
@@ -250,6 +241,7 @@ void HomeSignals::OnInterrupted() {
       return;
     }
     holding_ = Holding::kInForce;
+    calls_.Hold();
     (void)tracee_.SetSignalMask(kAllSignals);
     if (auto then = std::exchange(when_held_, nullptr)) {
       then();

@@ -54,9 +54,6 @@ class HomeSignals {
   void Release();
   // Goes on with a Hold that had to wait.
   void TryToHold();
-  // A signal is held that would be delivered otherwise.
-  [[nodiscard]] bool SignalWaits() const;
-  [[nodiscard]] bool held() const { return holding_ == Holding::kInForce; }
   [[nodiscard]] bool stopped() const { return stopped_; }
   // A SIGSTOP came in the meantime, and is still to take effect.
   [[nodiscard]] bool stop_later() const { return stop_later_; }
@@ -82,7 +79,6 @@ class HomeSignals {
   void EndCallNotBegun();
   void GoOn(int signal = 0);
   void PutBack(int signal);
-
 
   Tracee tracee_;
   RemoteAddr agent_code_;

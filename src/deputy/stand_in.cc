@@ -112,6 +112,8 @@ Result<StandIn> StandIn::Freeze(HostPid pid, Found found,
 Status StandIn::StopThread(std::chrono::nanoseconds limit) {
   // A second interrupt of one that has it pending changes nothing.
   SSI_TRY(tracee_.Interrupt());
+  constexpr int kMostRounds = 64;
+  int rounds = 0;
   for (;;) {
     SSI_ASSIGN(auto stop, tracee_.WaitFor(limit));
     if (!stop) {
@@ -127,16 +129,29 @@ Status StandIn::StopThread(std::chrono::nanoseconds limit) {
       case Stop::Kind::kExited:
       case Stop::Kind::kKilled:
         return Fail(ErrorCode::kGone, "process {} ended", Raw(tracee_.pid()));
-      case Stop::Kind::kInterrupted:
+      case Stop::Kind::kInterrupted: {
+        // A signal that pends here is delivered before the next instruction;
+        // elsewhere it would arrive after some. So it is delivered here.
+        auto queues = ReadSignalQueues(tracee_.pid());
+        if (queues && queues->AnyDeliverable() && rounds++ < kMostRounds) {
+          SSI_TRY(tracee_.Continue());
+          break;
+        }
         return {};
+      }
       case Stop::Kind::kGroupStop:
         SSI_TRY(tracee_.Detach());
         return Fail(ErrorCode::kRetry, "process {} is stopped (signal {})",
                     Raw(tracee_.pid()), stop->value);
       case Stop::Kind::kSignal:
-        SSI_TRY(tracee_.Continue(stop->value));  // natively; interrupt pends
+        // Every trap takes a pending interrupt away (kernel/signal.c,
+        // ptrace_stop). Made now, it takes effect at the handler's first
+        // instruction.
+        SSI_TRY(tracee_.Interrupt());
+        SSI_TRY(tracee_.Continue(stop->value));
         break;
       default:
+        SSI_TRY(tracee_.Interrupt());
         SSI_TRY(tracee_.Continue());
         break;
     }

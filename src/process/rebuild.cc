@@ -215,6 +215,9 @@ Status MapAreas(CallRunner& runner, const ProcessImage& image,
                 const std::vector<MemoryRun>& contents,
                 const FileNumber& file_number) {
   CallBatch batch(runner);
+  // What it locks is locked again, area by area; a stand-in's own mlockall of
+  // earlier must not lock what the program has long unlocked.
+  batch.Add("munlockall", SYS_munlockall, {});
   for (const auto& area : image.areas) {
     if (!IsMapped(area)) {
       continue;

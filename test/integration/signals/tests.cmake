@@ -1,0 +1,3 @@
+ssi_test(signal_state_test LABEL integration
+  SOURCES integration/signals/signal_state_test.cc
+  DEPS ssi::process)
