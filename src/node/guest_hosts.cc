@@ -179,8 +179,18 @@ void GuestHosts::OnMessage(const std::shared_ptr<Host>& host,
     CheckLeft();
   } else if (message.has_ended()) {
     sessions_.erase(message.ended().session());
-    --host->sessions;
+    if (--host->sessions == 0) {
+      Retire(host);
+    }
   }
+}
+
+// Nothing of its job is here any more. It ends when its socket is closed, which
+// is after this callback of that socket; a session that is asked for meanwhile
+// gets another one.
+void GuestHosts::Retire(const std::shared_ptr<Host>& host) {
+  std::erase(hosts_, host);
+  asio::post(loop_, [host] { host->socket.reset(); });
 }
 
 void GuestHosts::Reap() {

@@ -57,6 +57,7 @@ class GuestHosts {
 
   Result<std::shared_ptr<Host>> Start();
   Result<std::shared_ptr<Host>> HostOf(const wire::OpenSession& request);
+  void Retire(const std::shared_ptr<Host>& host);
   void OnMessage(const std::shared_ptr<Host>& host,
                  std::span<const std::byte> data);
   void Send(const Host& host, const wire::GuestMessage& message,

@@ -46,7 +46,7 @@ GuestSupervisor::GuestSupervisor(Loop& loop, UniqueFd daemon)
             OnMessage(data, std::move(fds));
           },
           [&loop] {
-            spdlog::info("the daemon is gone");
+            spdlog::debug("its work is done, or the daemon is gone");
             loop.stop();
           }),
       report_timer_(loop),
