@@ -92,6 +92,11 @@ bool Subject::Await(const std::string& text, int count) {
   if (found && mode_ == Mode::kAway) {
     CHECK(Eventually([this] { return IsAway() || !child().Runs(); }, 10s));
   }
+  if (found && mode_ == Mode::kHopping) {
+    // What follows is to meet a program that has moved.
+    (void)Eventually(
+        [this] { return hops_ > 0 || !child().Runs(); }, 10s);
+  }
   return found;
 }
 

@@ -61,7 +61,7 @@ class Subject {
   pid_t pid_ = -1;
   std::atomic<bool> stop_{false};
   std::atomic<int> hops_{0};
-  std::string refused_;
+  std::string refused_;  // read when hopper_ has ended
   std::thread hopper_;
 };
 
