@@ -69,7 +69,8 @@ class Subject {
 // same (stdout, stderr, raw wait status). Catch2 assertions inside.
 struct Scenario {
   std::vector<std::string> command{};
-  std::function<void(Subject&)> drive = [](Subject&) {};
+  std::function<void(Subject&)> drive = [](Subject&) {
+  };
   bool hopping = true;
   int least_hops = 1;
 };
