@@ -92,10 +92,16 @@ bool Subject::Await(const std::string& text, int count) {
   if (found && mode_ == Mode::kAway) {
     CHECK(Eventually([this] { return IsAway() || !child().Runs(); }, 10s));
   }
+  if (found && mode_ == Mode::kHopping) {
+    // What follows is to meet a program that has moved.
+    (void)Eventually([this] { return hops_ > 0 || !child().Runs(); }, 10s);
+  }
   return found;
 }
 
-void Subject::Signal(int signal) const { ::kill(pid_, signal); }
+void Subject::Signal(int signal) const {
+  ::kill(pid_, signal);
+}
 
 void Subject::Queue(int signal, int value) const {
   sigval sent{};
@@ -112,8 +118,12 @@ std::optional<int> Subject::End(std::chrono::milliseconds limit) {
   return status;
 }
 
-std::string Subject::out() const { return ReadAllOf(folder_.path() + "/out"); }
-std::string Subject::err() const { return ReadAllOf(folder_.path() + "/err"); }
+std::string Subject::out() const {
+  return ReadAllOf(folder_.path() + "/out");
+}
+std::string Subject::err() const {
+  return ReadAllOf(folder_.path() + "/err");
+}
 
 void CheckScenario(const Scenario& scenario) {
   std::optional<int> native_status;

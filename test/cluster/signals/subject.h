@@ -61,7 +61,7 @@ class Subject {
   pid_t pid_ = -1;
   std::atomic<bool> stop_{false};
   std::atomic<int> hops_{0};
-  std::string refused_;
+  std::string refused_;  // read when hopper_ has ended
   std::thread hopper_;
 };
 
@@ -69,7 +69,8 @@ class Subject {
 // same (stdout, stderr, raw wait status). Catch2 assertions inside.
 struct Scenario {
   std::vector<std::string> command{};
-  std::function<void(Subject&)> drive = [](Subject&) {};
+  std::function<void(Subject&)> drive = [](Subject&) {
+  };
   bool hopping = true;
   int least_hops = 1;
 };
