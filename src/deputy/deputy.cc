@@ -415,8 +415,8 @@ Status Deputy::OnExit(std::span<const std::byte> payload) {
   if (!exit.reason().empty()) {
     auto reason = fmt::format("ended on {}: {}", Where(),
                               exit.reason().substr(0, migration::kMostText));
-    spdlog::error("process {} ({}) was {}", Raw(process_.pid),
-                  process_.command, reason);
+    spdlog::error("process {} ({}) was {}", Raw(process_.pid), process_.command,
+                  reason);
     process_.history.Note(places_.clock.Real(), reason);
   }
   EndLike(exit);

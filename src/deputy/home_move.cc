@@ -197,7 +197,8 @@ void HomeMove::Send(Role from, Role to, const migration::Message& message) {
     return;  // what is sent to a lost link is swallowed
   }
   if (std::holds_alternative<migration::Freeze>(message)) {
-    froze_ = places_.clock.Monotonic();  // the other node does it a little later
+    froze_ =
+        places_.clock.Monotonic();  // the other node does it a little later
   }
   wire::AskDetails details;
   if (std::holds_alternative<migration::Ask>(message)) {

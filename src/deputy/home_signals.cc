@@ -24,7 +24,8 @@ std::optional<Registers> HomeSignals::InCall() const {
     return std::nullopt;
   }
   auto registers = tracee_.GetRegisters();
-  if (!registers || !registers->InCall() || registers->ip() != agent_code_ + AgentInCallOffset()) {
+  if (!registers || !registers->InCall() ||
+      registers->ip() != agent_code_ + AgentInCallOffset()) {
     return std::nullopt;
   }
   return *registers;

@@ -50,11 +50,11 @@ void StandIn::LiftLimits() {
     }
     constexpr rlim_t kMany = 1 << 20;  // of descriptors: fs.nr_open
     bool lifted = false;
-    for (rlim_t high : {RLIM_INFINITY, std::max(limit.rlim_max, kMany),
-                        limit.rlim_max}) {
+    for (rlim_t high :
+         {RLIM_INFINITY, std::max(limit.rlim_max, kMany), limit.rlim_max}) {
       rlimit value{high, std::max(high, limit.rlim_max)};
-      lifted = lifted ||
-               ::prlimit(Raw(tracee_.pid()), which, &value, nullptr) == 0;
+      lifted =
+          lifted || ::prlimit(Raw(tracee_.pid()), which, &value, nullptr) == 0;
     }
     if (lifted) {
       lifted_.push_back({resource, limit});

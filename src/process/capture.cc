@@ -193,8 +193,8 @@ Status CaptureByCalls(CallRunner& runner, ProcessImage& image) {
   }
   SSI_TRY(runner.Get(tid_slot, std::as_writable_bytes(std::span(
                                    &image.threads[0].clear_child_tid, 1))));
-  image.states.dumpable = std::max(calls[kSignalCount + 1].result,
-                                   std::int64_t{-1});
+  image.states.dumpable =
+      std::max(calls[kSignalCount + 1].result, std::int64_t{-1});
   return {};
 }
 

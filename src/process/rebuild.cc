@@ -295,18 +295,16 @@ Status RestoreDescriptors(CallRunner& runner, const ProcessImage& image) {
     auto bit = [raw](int at) {
       return static_cast<std::uint32_t>(raw >> at & 1);
     };
-    UserDesc desc{static_cast<std::uint32_t>(i),
-                  static_cast<std::uint32_t>((raw >> 16 & 0xffffff) |
-                                             (raw >> 56 << 24)),
-                  static_cast<std::uint32_t>((raw & 0xffff) |
-                                             (raw >> 48 & 0xf) << 16),
-                  0};
+    UserDesc desc{
+        static_cast<std::uint32_t>(i),
+        static_cast<std::uint32_t>((raw >> 16 & 0xffffff) | (raw >> 56 << 24)),
+        static_cast<std::uint32_t>((raw & 0xffff) | (raw >> 48 & 0xf) << 16),
+        0};
     constexpr std::uint32_t kEmpty = 0x28;  // LDT_empty
     desc.bits = raw == 0 ? kEmpty
                          : bit(54) | bit(42) << 1 | bit(43) << 2 |
                                (bit(41) ^ 1) << 3 | bit(55) << 4 |
-                               (bit(47) ^ 1) << 5 | bit(52) << 6 |
-                               bit(53) << 7;
+                               (bit(47) ^ 1) << 5 | bit(52) << 6 | bit(53) << 7;
     SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(desc));
     batch.Add("modify_ldt", SYS_modify_ldt, {kWrite, Raw(at), sizeof desc});
   }

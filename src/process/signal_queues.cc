@@ -1,9 +1,9 @@
 #include "process/signal_queues.h"
 
-#include <fmt/format.h>
-
 #include <string>
 #include <string_view>
+
+#include <fmt/format.h>
 
 #include "base/files.h"
 

@@ -124,16 +124,15 @@ void Guest::MakeParts() {
   calls_.emplace(
       AwayCalls::Parts{*thread_, *forwarder_, *sleeper_, *signals_,
                        signal_state_, followed_, places_.clock, pid()},
-      AwayCalls::Hooks{[this](const Told& told) { Tell(told); },
-                       [this](int number, std::string_view reason) {
-                         hooks_.come_home(number, reason);
-                       },
-                       [this](const Notification& call) {
-                         mapper_->Begin(call);
-                       },
-                       [this](const Notification& call) {
-                         mapper_->BeginRemap(call);
-                       }});
+      AwayCalls::Hooks{
+          [this](const Told& told) { Tell(told); },
+          [this](int number, std::string_view reason) {
+            hooks_.come_home(number, reason);
+          },
+          [this](const Notification& call) { mapper_->Begin(call); },
+          [this](const Notification& call) {
+            mapper_->BeginRemap(call);
+          }});
   listener_watch_ = std::make_unique<ReadWatch>(
       places_.loop, body_->listener().get(), [this] { OnListener(); });
 }

@@ -9,7 +9,9 @@
 namespace {
 
 volatile int signals = 0;
-void OnSignal(int) { signals = signals + 1; }
+void OnSignal(int) {
+  signals = signals + 1;
+}
 
 double CpuSeconds() {
   return static_cast<double>(guest::Nanoseconds(CLOCK_PROCESS_CPUTIME_ID)) /

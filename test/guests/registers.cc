@@ -150,8 +150,8 @@ void Flags() {
   // always on, bit 1 always set; alignment checks. Bit 21, ID, is left out: it
   // only shows that there is a CPUID instruction, and nobody but the program
   // itself can set it.
-  for (const std::uint64_t flags : {0x202UL, 0x202UL | 0x8d5, 0x202UL | 0x400,
-                                    0x202UL | 0x40811}) {
+  for (const std::uint64_t flags :
+       {0x202UL, 0x202UL | 0x8d5, 0x202UL | 0x400, 0x202UL | 0x40811}) {
     SSI_EQ(SpinFlags(flags, kSpins), flags);
   }
 }

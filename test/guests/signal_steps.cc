@@ -3,18 +3,18 @@
 // REQUESTS it asks a sender outside for signals: "e SIGNAL VALUE" is sent and
 // then answered by a byte in REPLIES, "a SIGNAL VALUE" is sent some time later.
 // Only steps whose outcome does not depend on time are made.
-#include "guest.h"
-
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 
+#include "guest.h"
+
 namespace {
 
-const int kSignals[] = {SIGHUP,  SIGUSR1, SIGUSR2,      SIGTERM,     SIGCHLD,
-                        SIGURG,  SIGWINCH, SIGRTMIN + 1, SIGRTMIN + 5};
+const int kSignals[] = {SIGHUP, SIGUSR1,  SIGUSR2,      SIGTERM,     SIGCHLD,
+                        SIGURG, SIGWINCH, SIGRTMIN + 1, SIGRTMIN + 5};
 constexpr int kCount = sizeof kSignals / sizeof kSignals[0];
 
 uint64_t random_state = 0;
@@ -24,7 +24,9 @@ unsigned Random(unsigned below) {
   random_state ^= random_state << 17;
   return static_cast<unsigned>((random_state >> 16) % below);
 }
-int AnySignal() { return kSignals[Random(kCount)]; }
+int AnySignal() {
+  return kSignals[Random(kCount)];
+}
 
 int requests = -1;
 int replies = -1;

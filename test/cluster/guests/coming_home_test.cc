@@ -110,9 +110,15 @@ void CheckCalls(std::size_t part, std::size_t parts) {
 TEST_CASE("calls that come home: a few of them", "[sample]") {
   CheckCalls(5, 12);
 }
-TEST_CASE("calls that come home, first third") { CheckCalls(0, 3); }
-TEST_CASE("calls that come home, second third") { CheckCalls(1, 3); }
-TEST_CASE("calls that come home, last third") { CheckCalls(2, 3); }
+TEST_CASE("calls that come home, first third") {
+  CheckCalls(0, 3);
+}
+TEST_CASE("calls that come home, second third") {
+  CheckCalls(1, 3);
+}
+TEST_CASE("calls that come home, last third") {
+  CheckCalls(2, 3);
+}
 
 }  // namespace
 }  // namespace ssi::test

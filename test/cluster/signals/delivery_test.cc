@@ -17,11 +17,14 @@ using namespace std::chrono_literals;
 std::vector<std::string> Python(const std::string& script) {
   return {"/usr/bin/python3", "-c",
           "import ctypes, os, select, signal, sys, time\n"
-          "def say(*what): print(*what, flush=True)\n" + script};
+          "def say(*what): print(*what, flush=True)\n" +
+              script};
 }
 std::vector<std::string> Perl(const std::string& script) {
-  return {"perl", "-e", "use POSIX; use Time::HiRes qw(sleep alarm time); "
-                        "$| = 1; " + script};
+  return {"perl", "-e",
+          "use POSIX; use Time::HiRes qw(sleep alarm time); "
+          "$| = 1; " +
+              script};
 }
 
 // As the program's parent knows us: who sends, and what.
@@ -50,20 +53,20 @@ for i in range(8):
         info.value if info.code == -1 else '-')
     say('taken', i)
 )";
-  CheckScenario({.command = Python(kProgram), .drive = [](Subject& subject) {
-                   REQUIRE(subject.Await("ready"));
-                   const int kNumbers[] = {SIGUSR1, SIGTERM, SIGRTMIN + 2,
-                                           SIGRTMIN + 5};
-                   for (int i = 0; i < 8; ++i) {
-                     int number = kNumbers[i % 4];
-                     if (i % 2 == 0) {
-                       subject.Queue(number, 1000 + i);
-                     } else {
-                       subject.Signal(number);
-                     }
-                     REQUIRE(subject.Await("taken " + std::to_string(i)));
-                   }
-                 }});
+  CheckScenario(
+      {.command = Python(kProgram), .drive = [](Subject& subject) {
+         REQUIRE(subject.Await("ready"));
+         const int kNumbers[] = {SIGUSR1, SIGTERM, SIGRTMIN + 2, SIGRTMIN + 5};
+         for (int i = 0; i < 8; ++i) {
+           int number = kNumbers[i % 4];
+           if (i % 2 == 0) {
+             subject.Queue(number, 1000 + i);
+           } else {
+             subject.Signal(number);
+           }
+           REQUIRE(subject.Await("taken " + std::to_string(i)));
+         }
+       }});
 }
 
 TEST_CASE("real-time signals keep their order and values", "[sample]") {
@@ -203,29 +206,29 @@ TEST_CASE("dash waits for its children and takes traps", "[sample]") {
 }
 
 TEST_CASE("stop and continue from outside", "[sample]") {
-  CheckScenario(
-      {.command = Perl("$SIG{CONT} = sub {print \"continued\\n\"}; $SIG{TERM} = "
-                       "sub {print \"term\\n\"; exit 6}; print \"ready\\n\"; "
-                       "1 while 1"),
-       .drive =
-           [](Subject& subject) {
-             REQUIRE(subject.Await("ready"));
-             for (int i = 1; i <= 3; ++i) {
-               subject.Signal(SIGSTOP);
-               REQUIRE(Eventually(
-                   [&] {
-                     char state = StateOf(subject.pid());
-                     return state == 'T' || state == 't';
-                   },
-                   10s));
-               subject.Signal(SIGCONT);
-               REQUIRE(subject.Await("continued", i));
-             }
-             subject.Signal(SIGSTOP);
-             subject.Signal(SIGTERM);
-             subject.Signal(SIGCONT);
-           },
-       .hopping = false});
+  CheckScenario({.command = Perl(
+                     "$SIG{CONT} = sub {print \"continued\\n\"}; $SIG{TERM} = "
+                     "sub {print \"term\\n\"; exit 6}; print \"ready\\n\"; "
+                     "1 while 1"),
+                 .drive =
+                     [](Subject& subject) {
+                       REQUIRE(subject.Await("ready"));
+                       for (int i = 1; i <= 3; ++i) {
+                         subject.Signal(SIGSTOP);
+                         REQUIRE(Eventually(
+                             [&] {
+                               char state = StateOf(subject.pid());
+                               return state == 'T' || state == 't';
+                             },
+                             10s));
+                         subject.Signal(SIGCONT);
+                         REQUIRE(subject.Await("continued", i));
+                       }
+                       subject.Signal(SIGSTOP);
+                       subject.Signal(SIGTERM);
+                       subject.Signal(SIGCONT);
+                     },
+                 .hopping = false});
 }
 
 TEST_CASE("a signal storm is counted", "[sample]") {

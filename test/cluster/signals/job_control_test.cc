@@ -97,7 +97,9 @@ class Shell {
   static std::map<std::string, std::string> Environment(
       const Cluster* cluster) {
     std::map<std::string, std::string> environment = {
-        {"TERM", "dumb"}, {"HISTFILE", ""}, {"LC_ALL", "C"},
+        {"TERM", "dumb"},
+        {"HISTFILE", ""},
+        {"LC_ALL", "C"},
         {"PATH", std::string(SSI_BIN_DIR) + ":/usr/bin:/bin"}};
     if (cluster != nullptr) {
       environment.merge(cluster->environment());
@@ -126,7 +128,9 @@ void Check(const std::function<void(Shell&)>& script) {
 }
 
 // By job control, also while it is traced.
-bool Stopped(pid_t pid) { return StateOf(pid) == 'T' || StateOf(pid) == 't'; }
+bool Stopped(pid_t pid) {
+  return StateOf(pid) == 'T' || StateOf(pid) == 't';
+}
 
 void CatEchoes(Shell& shell, const std::string& word) {
   shell.Line(word);
@@ -199,8 +203,9 @@ TEST_CASE("suspend, jobs, fg", "[sample]") {
 TEST_CASE("a suspended program does not compute, and goes on in the background",
           "[sample]") {
   Check([](Shell& shell) {
-    shell.Run("mawk 'BEGIN {print \"be\" \"gun\"; fflush(); "
-              "while ((getline line < \"go\") < 0) i++; print \"en\" \"ded\"}'");
+    shell.Run(
+        "mawk 'BEGIN {print \"be\" \"gun\"; fflush(); "
+        "while ((getline line < \"go\") < 0) i++; print \"en\" \"ded\"}'");
     shell.Sees("begun\r\n");
     shell.Away();
     shell.Keys(kSuspend);
@@ -332,7 +337,8 @@ TEST_CASE("the size of the window changes", "[sample]") {
         "perl -e '$| = 1; sub size {require \"sys/ioctl.ph\" if 0; my $b = "
         "\"\\0\" x 8; ioctl(STDIN, 0x5413, $b) or die $!; my @s = unpack "
         "\"S4\", $b; print \"si\", \"ze $s[0] $s[1]\\n\"} $SIG{WINCH} = "
-        "sub {size; $n++}; size; select undef, undef, undef, 0.2 while $n < 2'");
+        "sub {size; $n++}; size; select undef, undef, undef, 0.2 while $n < "
+        "2'");
     shell.Sees("size 24 80\r\n");
     shell.Away();
     shell.terminal().Resize(30, 100);

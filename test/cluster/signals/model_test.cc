@@ -100,10 +100,10 @@ struct Seen {
 
 Seen Run(const Cluster* cluster, Mode mode, int seed, int steps) {
   Sender sender;
-  Subject subject(cluster, mode,
-                  {std::string(SSI_GUEST_DIR) + "/signal_steps",
-                   std::to_string(seed), std::to_string(steps),
-                   sender.requests(), sender.replies()});
+  Subject subject(
+      cluster, mode,
+      {std::string(SSI_GUEST_DIR) + "/signal_steps", std::to_string(seed),
+       std::to_string(steps), sender.requests(), sender.replies()});
   sender.Serve(subject.pid());
   Seen seen;
   seen.status = Describe(subject.End(50s));
@@ -118,8 +118,8 @@ void CheckSameLog(const Seen& native, const Seen& moved) {
                               moved.log.begin(), moved.log.end());
   auto at = static_cast<std::size_t>(a - native.log.begin());
   std::size_t from = at < 300 ? 0 : at - 300;
-  INFO("natively: ..." << native.log.substr(from, 600)
-                       << "\n---- moved: ..." << moved.log.substr(from, 600));
+  INFO("natively: ..." << native.log.substr(from, 600) << "\n---- moved: ..."
+                       << moved.log.substr(from, 600));
   CHECK(moved.status == native.status);
   CHECK((a == native.log.end() && b == moved.log.end()));
   CHECK(moved.refused.empty());
@@ -142,9 +142,15 @@ void CheckSeeds(int first, int last, int steps) {
   }
 }
 
-TEST_CASE("random signals, a few seeds", "[sample]") { CheckSeeds(1, 4, 600); }
-TEST_CASE("random signals, seeds 100 to 109") { CheckSeeds(100, 109, 600); }
-TEST_CASE("random signals, seeds 110 to 119") { CheckSeeds(110, 119, 600); }
+TEST_CASE("random signals, a few seeds", "[sample]") {
+  CheckSeeds(1, 4, 600);
+}
+TEST_CASE("random signals, seeds 100 to 109") {
+  CheckSeeds(100, 109, 600);
+}
+TEST_CASE("random signals, seeds 110 to 119") {
+  CheckSeeds(110, 119, 600);
+}
 // To replay a failure: SSI_SIGNAL_SEED=2 SSI_SIGNAL_STEPS=2400, mode hopping.
 TEST_CASE("random signals, one seed of the environment", "[.]") {
   const char* seed = ::getenv("SSI_SIGNAL_SEED");
@@ -154,7 +160,9 @@ TEST_CASE("random signals, one seed of the environment", "[.]") {
   CheckSeed(cluster, Mode::kHopping, std::atoi(seed), std::atoi(steps));
 }
 
-TEST_CASE("random signals, long runs") { CheckSeeds(200, 201, 5000); }
+TEST_CASE("random signals, long runs") {
+  CheckSeeds(200, 201, 5000);
+}
 
 }  // namespace
 }  // namespace ssi::test

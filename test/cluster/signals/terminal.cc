@@ -112,7 +112,9 @@ void Terminal::Resize(unsigned short rows, unsigned short columns) const {
   ::ioctl(master_, TIOCSWINSZ, &size);
 }
 
-pid_t Terminal::Foreground() const { return ::tcgetpgrp(master_); }
+pid_t Terminal::Foreground() const {
+  return ::tcgetpgrp(master_);
+}
 
 std::optional<int> Terminal::Wait(std::chrono::milliseconds limit) {
   (void)Eventually(

@@ -89,8 +89,9 @@ TEST_CASE("ps and kill see the same process away as at home", "[sample]") {
 TEST_CASE("after it has come home strace attaches to it", "[sample]") {
   Cluster cluster;
   Subject subject(&cluster, Mode::kAway,
-                  {"perl", "-e", "$| = 1; print \"ready\\n\"; while (1) {select "
-                                 "undef, undef, undef, 0.02; getppid}"});
+                  {"perl", "-e",
+                   "$| = 1; print \"ready\\n\"; while (1) {select "
+                   "undef, undef, undef, 0.02; getppid}"});
   REQUIRE(subject.Await("ready"));
   std::string number = std::to_string(subject.pid());
   REQUIRE(Describe(cluster.Ssictl({"home", number}).status) == "exit 0");
@@ -134,15 +135,16 @@ TEST_CASE("a set-uid child of a program that came home has its privilege",
   REQUIRE(Describe(RunToEnd(copy).status) == "exit 0");
   REQUIRE(::chown(program.c_str(), 1, 1) == 0);
   REQUIRE(::chmod(program.c_str(), 06755) == 0);
-  Subject subject(
-      &cluster, Mode::kAway,
-      {"perl", "-e", "$| = 1; print \"ready\\n\"; select undef, undef, undef, "
-                     "0.05 until -e $ARGV[0]; system $ARGV[1], '-u'; print "
-                     "\"done\\n\"",
-       folder.path() + "/go", program});
+  Subject subject(&cluster, Mode::kAway,
+                  {"perl", "-e",
+                   "$| = 1; print \"ready\\n\"; select undef, undef, undef, "
+                   "0.05 until -e $ARGV[0]; system $ARGV[1], '-u'; print "
+                   "\"done\\n\"",
+                   folder.path() + "/go", program});
   REQUIRE(subject.Await("ready"));
-  REQUIRE(Describe(cluster.Ssictl({"home", std::to_string(subject.pid())})
-                       .status) == "exit 0");
+  REQUIRE(Describe(
+              cluster.Ssictl({"home", std::to_string(subject.pid())}).status) ==
+          "exit 0");
   std::ofstream(folder.path() + "/go") << "x";
   REQUIRE(subject.End());
   CHECK(subject.out() == "ready\n1\ndone\n");
@@ -173,8 +175,7 @@ TEST_CASE("by default a program at home is nobody's tracee", "[sample]") {
 TEST_CASE("raw keys and the terminal's settings, away", "[sample]") {
   Cluster cluster;
   TemporaryFolder folder;
-  Terminal terminal(
-      {"ssirun", "--on", "n2", "/usr/bin/python3", "-c", R"(
+  Terminal terminal({"ssirun", "--on", "n2", "/usr/bin/python3", "-c", R"(
 import os, sys, termios, tty
 old = termios.tcgetattr(0)
 tty.setraw(0)
@@ -190,13 +191,13 @@ print('group', os.tcgetpgrp(0) == os.getpgrp())
 sys.stdout.flush()
 os.system('stty size')
 )"},
-      OnTerminal(cluster), folder.path());
+                    OnTerminal(cluster), folder.path());
   REQUIRE(terminal.Await("raw now 1\r\n", 30s));
   CHECK(Eventually([&] { return cluster.Bodies("n2").size() == 1; }, 10s));
   // Raw: the terminal makes no signal of ^C and no line end of CR.
   terminal.Type("a\x03\x1a\r");
-  for (const char* key : {"key 97\r\n", "key 3\r\n", "key 26\r\n",
-                          "key 13\r\n"}) {
+  for (const char* key :
+       {"key 97\r\n", "key 3\r\n", "key 26\r\n", "key 13\r\n"}) {
     CHECK(terminal.Await(key));
   }
   terminal.Type("q");
@@ -211,8 +212,8 @@ TEST_CASE("less and vim on a terminal, away") {
   TemporaryFolder folder;
   std::ofstream(folder.path() + "/text") << "first line\nsecond line\n";
   {
-    Terminal less({"ssirun", "--on", "n2", "less", "text"},
-                  OnTerminal(cluster), folder.path());
+    Terminal less({"ssirun", "--on", "n2", "less", "text"}, OnTerminal(cluster),
+                  folder.path());
     CHECK(less.Await("second line", 30s));
     CHECK(cluster.Bodies("n2").size() == 1);
     less.Type("q");

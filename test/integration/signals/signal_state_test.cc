@@ -36,7 +36,8 @@ void Handler(int signal, siginfo_t*, void*) {
 // What the C library uses to return from a handler.
 std::uint64_t Restorer() {
   struct sigaction action {};
-  action.sa_handler = [](int) {};
+  action.sa_handler = [](int) {
+  };
   ::sigaction(SIGUSR1, &action, nullptr);
   KernelSigaction raw;
   ::syscall(SYS_rt_sigaction, SIGUSR1, nullptr, &raw, 8);
