@@ -83,8 +83,9 @@ void KillDescendants() {
     if (found.empty()) {
       return;
     }
-    while (::waitpid(-1, nullptr, __WALL) > 0) {
-    }
+    // One that was killed ends. Not all: what has become our child meanwhile
+    // was not seen, and lives until the next round.
+    (void)::waitpid(-1, nullptr, __WALL);
   }
 }
 
