@@ -66,7 +66,7 @@ CallServer::CallServer(HostPid stand_in, Executor& executor,
       hooks_(std::move(hooks)),
       call_(*this) {}
 
-Status CallServer::OnCall(std::uint64_t id,
+Status CallServer::OnCall(std::uint64_t id, bool following,
                           std::span<const std::byte> payload) {
   if (call_.busy) {
     return Fail(ErrorCode::kProtocol, "a second call of the same thread");
@@ -79,8 +79,11 @@ Status CallServer::OnCall(std::uint64_t id,
     call_.copy.assign(payload.begin(), payload.end());
     call_.payload = call_.copy;
   }
-  waits_unmade_ = held_;
-  if (!held_) {
+  if (held_ && following) {
+    taken_back_ = id;  // its first part's answer was
+  }
+  waits_unmade_ = held_ && !following;
+  if (!waits_unmade_) {
     executor_.Submit(call_);
   }
   return {};

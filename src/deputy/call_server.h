@@ -46,7 +46,9 @@ class CallServer {
   CallServer& operator=(CallServer&&) = delete;
   ~CallServer() = default;
 
-  Status OnCall(std::uint64_t id, std::span<const std::byte> payload);
+  // `following`: carries on what an earlier call began.
+  Status OnCall(std::uint64_t id, bool following,
+                std::span<const std::byte> payload);
   Status OnTold(std::uint64_t id, bool answer,
                 std::span<const std::byte> payload);
 

@@ -57,7 +57,8 @@ void Deputy::OnFrame(const proto::FrameHeader& header,
 Status Deputy::HandleFrame(const proto::FrameHeader& header,
                            std::span<const std::byte> payload) {
   if (header.type == session::kCall && process_.calls) {
-    return process_.calls->OnCall(header.id, payload);
+    return process_.calls->OnCall(
+        header.id, (header.flags & session::kFollowing) != 0, payload);
   }
   if (header.type == session::kTold && process_.calls) {
     return process_.calls->OnTold(

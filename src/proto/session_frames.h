@@ -30,6 +30,10 @@ inline constexpr FrameType kUsage{31};         // G    Usage
 inline constexpr FrameType kSettled{32};  // G    empty: frozen, and all that
                                           //      it did has been said
 
+// Flag of kCall: part of what an earlier one began, which is carried on even
+// while the process is about to come home: the next piece, or an undo.
+inline constexpr std::uint16_t kFollowing = 1;
+
 // Flag of kTold: a kReply with the same id is wanted when it is done.
 inline constexpr std::uint16_t kAnswerWanted = 1;
 

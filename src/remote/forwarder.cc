@@ -42,14 +42,14 @@ bool Forwarder::Forward(const supervisor::CallRow& row, const CallArgs& args,
   } else {
     limit_.reset();
   }
-  SendRequest();
+  SendRequest(0);
   return true;
 }
 
-void Forwarder::SendRequest() {
+void Forwarder::SendRequest(std::uint16_t flags) {
   kind_ = Kind::kCall;
   ++calls_;
-  channel_.Send(proto::session::kCall, 0, ++id_,
+  channel_.Send(proto::session::kCall, flags, ++id_,
                 {request_.head.Wire(), request_.data.bytes()});
 }
 
@@ -123,7 +123,7 @@ Status Forwarder::TakeCallReply(const ReplyView& given) {
   }
   SSI_ASSIGN(auto result, supervisor::MarshalOut(request_, reply, memory_));
   if (result.more && supervisor::MarshalNext(request_, memory_)) {
-    SendRequest();
+    SendRequest(proto::session::kFollowing);
     return {};
   }
   if (result.undo.kind != UndoHint::Kind::kNone) {
@@ -196,7 +196,7 @@ void Forwarder::SendUndo(const char* name, const CallArgs& args,
   supervisor::MarshalIn(*supervisor::FindCall(name), args, memory_, undo_);
   kind_ = Kind::kUndo;
   undo_result_ = result;
-  channel_.Send(proto::session::kCall, 0, ++id_,
+  channel_.Send(proto::session::kCall, proto::session::kFollowing, ++id_,
                 {undo_.head.Wire(), undo_.data.bytes()});
 }
 

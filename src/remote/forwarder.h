@@ -64,7 +64,7 @@ class Forwarder {
   [[nodiscard]] std::uint64_t calls() const { return calls_; }
 
  private:
-  void SendRequest();
+  void SendRequest(std::uint16_t flags);
   Status TakeCallReply(const supervisor::ReplyView& reply);
   void TakeRestartReply(const supervisor::ReplyView& reply);
   void End(std::int64_t result);
