@@ -68,8 +68,11 @@ class Shell {
                                  << terminal_.printed());
     return said;
   }
-  // It is on n2, in all modes but the native one.
+  // It is on n2; natively, it has been executed.
   void Away() {
+    if (cluster_ == nullptr) {
+      REQUIRE(Eventually([this] { return NameOf(Program()) != "bash"; }, 15s));
+    }
     if (cluster_ != nullptr) {
       bool away = Eventually(
           [this] { return cluster_->Bodies("n2").size() == 1; }, 15s);
@@ -236,7 +239,7 @@ TEST_CASE("reading in the background stops it", "[sample]") {
     shell.Sees("Stopped");
     shell.Do("bg");
     CHECK(shell.JobsSay("Stopped (tty input)"));
-    shell.Line("kill %1");
+    shell.Line("kill %1; kill -CONT %1");
     CHECK(shell.JobsSay("Terminated"));
   });
 }
