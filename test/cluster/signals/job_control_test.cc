@@ -28,7 +28,7 @@ class Shell {
         run_(cluster == nullptr ? "" : "ssirun --on n2 "),
         terminal_({"/bin/bash", "--norc", "--noprofile", "--noediting", "-i"},
                   Environment(cluster), folder_.path()) {
-    Do("PS1='ready> '");
+    Do("unset HISTFILE; PS1='ready> '");
   }
 
   // Types a line and waits for nothing.
