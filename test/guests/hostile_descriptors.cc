@@ -5,7 +5,7 @@
 
 namespace {
 
-hostile::State* state = nullptr;
+using hostile::state;
 
 constexpr const char* kNames[] = {"-1",        "least", "closed", "largest",
                                   "memory",    "path",  "dir",    "read-end",
@@ -75,26 +75,11 @@ void Table() {
       }
     }
   }
-  static std::string first;
-  if (guest::first_round) {
-    first = table;
-    fputs(table.c_str(), stdout);
-  }
-  SSI_TRUE(table == first);
+  hostile::Compare(table);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  SSI_OK(syscall(SYS_close_range, 3, ~0U, 0));
-  return guest::RunInDirectory(guest::Seconds(argc, argv),
-                               {{"state",
-                                 [] {
-                                   if (guest::first_round) {
-                                     static hostile::State all_state;
-                                     state = &all_state;
-                                   }
-                                 }},
-                                {"table", Table}},
-                               [] { state->CleanUp(); });
+  return hostile::Run(argc, argv, Table);
 }

@@ -92,7 +92,7 @@ constexpr unsigned long kLengths[] = {
     0x7ffff000, 0x7fffffff, 0x80000000, 0xffffffff,  0x100000000,
     1UL << 46,  1UL << 62,  1UL << 63,  ~0UL - 4095, ~0UL};
 
-hostile::State* state = nullptr;
+using hostile::state;
 unsigned char* memory = nullptr;  // kGood bytes, nothing behind them
 
 // SIGUSR1 by number is 10, and all that kill may send to itself is blocked or
@@ -166,31 +166,16 @@ void Table() {
   for (const Call& call : kCalls) {
     table += Line(call);
   }
-  static std::string first;
-  if (guest::first_round) {
-    first = table;
-    fputs(table.c_str(), stdout);
-  }
-  SSI_TRUE(table == first);
+  hostile::Compare(table);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  SSI_OK(syscall(SYS_close_range, 3, ~0U, 0));
   void* area = mmap(nullptr, kGood + kPage, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   SSI_TRUE(area != MAP_FAILED);
   memory = static_cast<unsigned char*>(area);
   SSI_OK(mprotect(memory + kGood, kPage, PROT_NONE));
-  return guest::RunInDirectory(guest::Seconds(argc, argv),
-                               {{"state",
-                                 [] {
-                                   if (guest::first_round) {
-                                     static hostile::State all_state;
-                                     state = &all_state;
-                                   }
-                                 }},
-                                {"table", Table}},
-                               [] { state->CleanUp(); });
+  return hostile::Run(argc, argv, Table);
 }

@@ -84,7 +84,7 @@ class Places {
   std::vector<unsigned char> heap_ = std::vector<unsigned char>(46 * 8192);
 };
 
-hostile::State* state = nullptr;
+using hostile::state;
 Places* places = nullptr;
 
 // One line: the results with argument `bad` bad in every way.
@@ -141,28 +141,13 @@ void Table() {
   table += VectorLine(SYS_writev, "writev");
   table += VectorLine(SYS_preadv, "preadv");
   table += VectorLine(SYS_pwritev2, "pwritev2");
-  static std::string first;
-  if (guest::first_round) {
-    first = table;
-    fputs(table.c_str(), stdout);
-  }
-  SSI_TRUE(table == first);
+  hostile::Compare(table);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  SSI_OK(syscall(SYS_close_range, 3, ~0U, 0));
   Places all_places;
   places = &all_places;
-  return guest::RunInDirectory(guest::Seconds(argc, argv),
-                               {{"state",
-                                 [] {
-                                   if (guest::first_round) {
-                                     static hostile::State all_state;
-                                     state = &all_state;
-                                   }
-                                 }},
-                                {"table", Table}},
-                               [] { state->CleanUp(); });
+  return hostile::Run(argc, argv, Table);
 }

@@ -235,6 +235,34 @@ inline std::string Result(const Row& row, const long (&arguments)[6]) {
   return row.name[0] == '~' ? "ok" : std::to_string(result);
 }
 
+// Of this guest; made in its first round, in its directory.
+inline State* state = nullptr;
+
+// Prints the table of the first round; those of the others must be the same.
+inline void Compare(const std::string& table) {
+  static std::string first;
+  if (guest::first_round) {
+    first = table;
+    fputs(table.c_str(), stdout);
+  }
+  SSI_TRUE(table == first);
+}
+
+// The guest: rounds of `table`.
+inline int Run(int argc, char** argv, void (*table)()) {
+  SSI_OK(syscall(SYS_close_range, 3, ~0U, 0));
+  return guest::RunInDirectory(guest::Seconds(argc, argv),
+                               {{"state",
+                                 [] {
+                                   if (guest::first_round) {
+                                     static State all_state;
+                                     state = &all_state;
+                                   }
+                                 }},
+                                {"table", table}},
+                               [] { state->CleanUp(); });
+}
+
 }  // namespace hostile
 
 #endif  // SSI_TEST_GUESTS_HOSTILE_TABLE_H_

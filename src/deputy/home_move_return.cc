@@ -1,0 +1,131 @@
+// The way home, as home drives it: the target's part of the move.
+#include <spdlog/spdlog.h>
+
+#include "deputy/home_move.h"
+
+namespace ssi {
+
+// ---- coming home ------------------------------------------------------------
+
+void HomeMove::ReceiveImage() {
+  auto image = std::make_shared<Result<CapturedProcess>>();
+  process_.session->RunBulk(
+      [image](proto::BulkStream& bulk) { *image = migration::ReadImage(bulk); },
+      [this, image] {
+        image_ = std::move(*image);
+        OnImage();
+      });
+}
+
+void HomeMove::OnSettled() {
+  if (!process_.executor) {
+    return;
+  }
+  process_.executor->WhenIdle([this] {
+    // Not from inside the job that has just ended.
+    settle_timer_.Start(Nanos(0), [this] {
+      settled_ = true;
+      OnImage();
+    });
+  });
+}
+
+void HomeMove::OnImage() {
+  if (!image_ || (!settled_ && *image_)) {
+    return;
+  }
+  auto image = std::move(*std::exchange(image_, std::nullopt));
+  Status status = image ? Status() : Status(std::unexpected(image.error()));
+  if (status) {
+    // What its body used there, exactly: the image knows what all used.
+    CpuTime known = process_.history.CpuAway();
+    const CpuTime& all = image->image.cpu_elsewhere;
+    process_.history.AddCpu(plan_.node,
+                            {std::max(Nanos(0), all.user - known.user),
+                             std::max(Nanos(0), all.system - known.system)});
+  }
+  if (status && Raw(image->image.pid) != Raw(process_.pid)) {
+    status = Fail(ErrorCode::kProtocol, "the image is of process {}",
+                  Raw(image->image.pid));
+  }
+  if (status) {
+    status = process_.stand_in->StopServing();
+  }
+  if (status) {
+    refilled_ = true;
+    status = process_.stand_in->Refill(*image, process_.files);
+  }
+  if (!image) {
+    Feed(Role::kTarget, migration::StepFailed{status.error().message});
+    return;
+  }
+  // Where it cannot be taken its contents are read all the same: the stream
+  // must be able to carry it later.
+  migration::Destination destination;
+  destination.process = process_.pid;
+  destination.nowhere = !status;
+  auto checksum = std::make_shared<Result<migration::Checksum>>();
+  for (const auto& run : image->contents) {
+    bytes_ += run.size;
+  }
+  process_.session->RunBulk(
+      [checksum, contents = std::move(image->contents),
+       destination](proto::BulkStream& bulk) {
+        *checksum = migration::ReadContents(bulk, contents, destination);
+      },
+      [this, checksum, status] {
+        if (!status || !*checksum) {
+          Feed(Role::kTarget,
+               migration::StepFailed{!status ? status.error().message
+                                             : checksum->error().message});
+          return;
+        }
+        checksum_ = **checksum;
+        Feed(Role::kTarget, migration::ImageArrived{});
+      });
+}
+
+void HomeMove::BeginRebuild() {
+  auto status = process_.stand_in->FinishRefill(process_.signals.actions());
+  if (!status) {
+    Feed(Role::kTarget, migration::StepFailed{status.error().message});
+    return;
+  }
+  Feed(Role::kTarget, migration::Rebuilt{checksum_});
+}
+
+void HomeMove::StartHere() {
+  if (process_.home_signals && process_.home_signals->stop_later()) {
+    process_.stand_in->StopLater();
+  }
+  process_.home_signals.reset();
+  if (process_.calls) {
+    process_.history.CountHomeCalls(process_.calls->counts());
+  }
+  process_.calls.reset();
+  process_.executor.reset();
+  if (auto status = process_.stand_in->Resume(); !status) {
+    Feed(Role::kTarget, migration::StepFailed{status.error().message});
+    return;
+  }
+  hooks_.home();
+  Feed(Role::kTarget, migration::Started{});
+}
+
+void HomeMove::DiscardRebuild() {
+  if (process_.session) {
+    process_.session->StopBulk();
+  }
+  if (std::exchange(refilled_, false) && process_.stand_in) {
+    auto status = process_.stand_in->AbortRefill();
+    if (status) {
+      status = process_.stand_in->Serve(process_.signals.mask());
+    }
+    if (!status && status.error().code != ErrorCode::kGone) {
+      spdlog::error("process {}: stand-in: {}", Raw(process_.pid),
+                    status.error().message);
+    }
+  }
+}
+
+}  // namespace ssi
