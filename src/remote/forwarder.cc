@@ -42,6 +42,7 @@ bool Forwarder::Forward(const supervisor::CallRow& row, const CallArgs& args,
   } else {
     limit_.reset();
   }
+  of_file_ = false;
   SendRequest(0);
   return true;
 }
@@ -107,6 +108,12 @@ Status Forwarder::OnReply(std::uint64_t id,
 }
 
 Status Forwarder::TakeCallReply(const ReplyView& given) {
+  if (of_file_ && IsRestart(given.head.result)) {
+    // Natively nothing comes between the parts of such a transfer: this piece
+    // was called off before it began, and is made now.
+    SendRequest(proto::session::kFollowing);
+    return {};
+  }
   ReplyView reply = given;
   if (adjust_) {
     adjusted_.assign(reply.data.begin(), reply.data.end());
@@ -123,6 +130,7 @@ Status Forwarder::TakeCallReply(const ReplyView& given) {
   }
   SSI_ASSIGN(auto result, supervisor::MarshalOut(request_, reply, memory_));
   if (result.more && supervisor::MarshalNext(request_, memory_)) {
+    of_file_ = (given.head.flags & supervisor::kRegularFile) != 0;
     SendRequest(proto::session::kFollowing);
     return {};
   }

@@ -85,6 +85,7 @@ class Forwarder {
   Kind kind_ = Kind::kCall;
   PendingCall restarting_;        // kRestart
   std::int64_t undo_result_ = 0;  // kUndo
+  bool of_file_ = false;  // kCall: a later piece of a regular file's transfer
   std::optional<Nanos> limit_;
   Nanos started_{};
   std::optional<PendingCall> pending_;
