@@ -138,7 +138,7 @@ void AwayCalls::LocalTold(const Notification& call, const Decision& decision) {
       Sleep(call);
       return;
     case Special::kRestart:
-      Restart();
+      Restart(call);
       return;
     case Special::kRemap:
       hooks_.remap(call);
@@ -243,14 +243,25 @@ void AwayCalls::Sleep(const Notification& call) {
   parts_.thread.AnswerByKernel();
 }
 
-void AwayCalls::Restart() {
+// The call goes on that was interrupted last, if it is the one with `args`:
+// where a handler ran, the program has its EINTR and makes another one.
+// Arguments stay in their registers when the kernel makes it restart_syscall.
+std::optional<PendingCall> AwayCalls::TakePending(const CallArgs& args) {
   std::optional<PendingCall> pending;
   if (!parts_.followed.threads.empty()) {
     pending = std::exchange(parts_.followed.threads[0].pending, std::nullopt);
   }
-  if (!pending) {
-    pending = std::exchange(pending_, std::nullopt);
+  if (auto later = std::exchange(pending_, std::nullopt)) {
+    pending = later;
   }
+  if (auto later = parts_.forwarder.TakePending()) {
+    pending = later;
+  }
+  return pending && pending->args == args ? pending : std::nullopt;
+}
+
+void AwayCalls::Restart(const Notification& call) {
+  auto pending = TakePending(call.args);
   auto finish = [this](std::int64_t result) {
     pending_ = parts_.forwarder.TakePending();
     if (!pending_) {
@@ -259,7 +270,7 @@ void AwayCalls::Restart() {
     Answer(result);
   };
   if (!pending) {
-    parts_.thread.Answer(-EINTR);  // as the kernel's do_no_restart_syscall
+    parts_.thread.AnswerByKernel();  // whose own wait goes on, or is none
     return;
   }
   if (pending->left < Nanos(0)) {
@@ -283,13 +294,10 @@ std::optional<PendingCall> AwayCalls::PendingOf(const Registers& registers) {
   if (!registers.InCall() || registers.result() != kRestartBlock) {
     return std::nullopt;
   }
-  if (pending_) {
-    return std::exchange(pending_, std::nullopt);
-  }
-  if (auto pending = parts_.forwarder.TakePending()) {
+  if (auto pending = TakePending(registers.args())) {
     return pending;
   }
-  if (began_ && began_->call.number == registers.call_number()) {
+  if (began_ && began_->call.args == registers.args()) {
     PendingCall pending = began_->call;
     pending.left =
         std::max(Nanos(0), pending.left - (parts_.clock.Boot() - began_->at));

@@ -74,7 +74,8 @@ class AwayCalls {
   void SignalReturn();
   void ChangeMask(std::uint64_t mask);
   void Sleep(const Notification& call);
-  void Restart();
+  void Restart(const Notification& call);
+  std::optional<PendingCall> TakePending(const CallArgs& args);
   void CpuClock(const Notification& call, const supervisor::Decision& decision);
   void Dumpable(const Notification& call);
   void AfterBoth(const Notification& call, supervisor::Special special,

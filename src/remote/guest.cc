@@ -246,6 +246,13 @@ Result<CapturedProcess> Guest::Capture() {
   known.actions = signal_state_.actions();  // as set here
   SSI_ASSIGN(auto registers, thread_->tracee().GetRegisters());
   known.threads[0].pending = calls_->PendingOf(registers);
+  if (registers.InCall() && registers.result() == kRestartBlock &&
+      !known.threads[0].pending) {
+    // The one wait that the kernel makes here unseen: FUTEX_WAIT_BITSET until
+    // a point in time, which is the same one wherever the call is made again.
+    registers.SetInterrupted(SYS_futex, kRestartNoHand);
+    SSI_TRY(thread_->tracee().SetRegisters(registers));
+  }
   SSI_ASSIGN(CpuTime here, CpuTimeOf(pid()));
   SSI_ASSIGN(auto captured, body_->Capture(std::move(known)));
   captured.image.cpu_elsewhere = followed_.cpu_elsewhere + here;

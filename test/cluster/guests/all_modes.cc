@@ -78,7 +78,9 @@ class Runs {
     std::vector<Waiting> waiting;
     bool away = mode == GuestMode::kAway || mode == GuestMode::kHopping;
     for (const auto& guest : guests_) {
-      if (!away || !guest.Is("home")) {
+      bool left_out = (away && guest.Is("home")) ||
+                      (mode == GuestMode::kHopping && guest.Is("placed"));
+      if (!left_out) {
         waiting.push_back({&guest, pace_});
       }
     }
