@@ -25,9 +25,9 @@ inline constexpr CallRow kIdentityCalls[] = {
     Both(116, "setgroups",
          {kLength, ArrayIn(0, 4, kMaxGroups, LengthType::kInt)}, kCreds),
     Both(117, "setresuid", {kInt, kInt, kInt}, kCreds),
-    Known(118, "getresuid", {Maybe(4), Maybe(4), Maybe(4)}),
+    Known(118, "getresuid", {Out(4), Out(4), Out(4)}),
     Both(119, "setresgid", {kInt, kInt, kInt}, kCreds),
-    Known(120, "getresgid", {Maybe(4), Maybe(4), Maybe(4)}),
+    Known(120, "getresgid", {Out(4), Out(4), Out(4)}),
     Both(122, "setfsuid", {kInt}, kCreds),
     Both(123, "setfsgid", {kInt}, kCreds),
     // The header comes back with the kernel's version where the caller's is
