@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/files.h"
+#include "deputy/movable.h"
 #include "migration/compatibility.h"
 #include "migration/image_wire.h"
 #include "migration/move_wire.h"
@@ -306,9 +307,13 @@ void HomeMove::FreezeHere() {
     return;
   }
   process_.stand_in.emplace(*std::move(frozen));
+  // Until it stood still it may have made a thread, or whatever else forbids.
+  auto why = WhyNotMovable(process_.pid, places_.baseline, true);
   auto vmas = ReadVmas(process_.pid);
-  auto why = vmas ? WhyAreasForbid(*vmas)
-                  : std::optional<std::string>(vmas.error().message);
+  if (!why) {
+    why = vmas ? WhyAreasForbid(*vmas)
+               : std::optional<std::string>(vmas.error().message);
+  }
   Status status =
       why ? Status(std::unexpected(Error{ErrorCode::kUnsupported, *why, 0}))
           : process_.stand_in->Plant(*std::move(vmas));

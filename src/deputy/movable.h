@@ -17,9 +17,9 @@ struct Baseline {
 };
 Baseline BaselineOfThisProcess();
 
-// The cantmove reason of a process that is not stopped, in words for its user;
+// The cantmove reason of a process, in words for its user;
 // nothing: it may move. What is seen here can have changed by the time of the
-// freeze, where CannotMoveFrozen looks at the rest.
+// freeze: asked again then, with WhyAreasForbid.
 //
 // `traced_by_us`: a tracer is no reason then.
 std::optional<std::string> WhyNotMovable(HostPid pid, const Baseline& baseline,

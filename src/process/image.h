@@ -90,7 +90,7 @@ struct ThreadImage {
   RseqConfiguration rseq{};
   std::optional<PendingCall> pending;
   std::vector<siginfo_t> undelivered;  // queued where it was frozen
-  std::string name;                    // comm
+  std::string name;                    // comm; empty: leave alone
 };
 
 struct ResourceLimit {

@@ -328,10 +328,12 @@ Status RestoreStates(CallRunner& runner, const ProcessImage& image,
   SSI_ASSIGN(RemoteAddr stack, batch.PlaceObject(thread.alternate_stack));
   batch.Add("sigaltstack", SYS_sigaltstack, {Raw(stack), 0});
   batch.Add("set_tid_address", SYS_set_tid_address, {thread.clear_child_tid});
-  std::array<char, 16> name{};
-  thread.name.copy(name.data(), name.size() - 1);
-  SSI_ASSIGN(RemoteAddr name_at, batch.PlaceObject(name));
-  batch.Add("PR_SET_NAME", SYS_prctl, {PR_SET_NAME, Raw(name_at)});
+  if (!thread.name.empty()) {
+    std::array<char, 16> name{};
+    thread.name.copy(name.data(), name.size() - 1);
+    SSI_ASSIGN(RemoteAddr name_at, batch.PlaceObject(name));
+    batch.Add("PR_SET_NAME", SYS_prctl, {PR_SET_NAME, Raw(name_at)});
+  }
   const ProcessStates& states = image.states;
   if (states.personality >= 0) {
     batch.Add("personality", SYS_personality,

@@ -312,7 +312,6 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
   SSI_ASSIGN(ThreadImage thread, CaptureThread(tracee_, image.pid));
   if (!image.threads.empty()) {
     thread.clear_child_tid = image.threads[0].clear_child_tid;
-    thread.name = image.threads[0].name;
     thread.pending = image.threads[0].pending;
   }
   image.threads.assign(1, std::move(thread));
@@ -321,7 +320,9 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
     SSI_ASSIGN(auto injector, Injector::Begin(tracee_, instruction));
     InjectingRunner runner(injector, pid(), own_space(), kPageSize);
     SSI_TRY(CaptureMovingParts(runner, image));
-    // Home's is right: 0, the default, is another value in each of the two.
+    // Home's are right: its name is set there first, also by way of /proc, and
+    // 0, the default of the slack, is another value in each of the two.
+    image.threads[0].name.clear();
     image.states.timer_slack = -1;
     SSI_TRY(injector.End());
   }

@@ -43,13 +43,14 @@ void Limit() {
   limit.rlim_cur = soft;
   SSI_OK(setrlimit(RLIMIT_CPU, &limit));
   const double first = UntilSignal(1) - static_cast<double>(soft);
-  // The kernel compares its samples, a clock tick each, and not the exact sum.
-  SSI_TRUE(first > -0.3);
+  // The kernel compares its samples, a clock tick each, and not the exact sum:
+  // on a busy machine, early by much.
+  SSI_TRUE(first > -1);
   SSI_TRUE(first < 0.3);
   SSI_OK(getrlimit(RLIMIT_CPU, &limit));
   SSI_EQ(limit.rlim_cur, soft + 1);  // the kernel moves it on
   const double second = UntilSignal(2) - static_cast<double>(soft) - 1;
-  SSI_TRUE(second > -0.3);
+  SSI_TRUE(second > -1);
   SSI_TRUE(second < 0.3);
   limit.rlim_cur = limit.rlim_max;
   SSI_OK(setrlimit(RLIMIT_CPU, &limit));
