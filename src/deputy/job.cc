@@ -310,6 +310,14 @@ void Job::PollChildren() {
         info.si_pid == 0) {
       break;
     }
+    // The kernel shows a tracer the stops too, whatever it asks for (wait.c,
+    // wait_task_stopped): this one has come since PollDeputies looked, and its
+    // SIGCHLD makes us look again.
+    bool ended = info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
+                 info.si_code == CLD_DUMPED;
+    if (!ended) {
+      break;
+    }
     Reap(info.si_pid);
   }
   auto found = deputies_.find(main_);
