@@ -221,7 +221,7 @@ TEST_CASE("garbage on the port changes nothing", "[sample][errors]") {
   auto run = RunOn(cluster, "n2", kCompute);
   CHECK(Describe(run.status) == "exit 0");
   CHECK(run.out == NativeOutput(kCompute));
-  CHECK(run.err.empty());
+  CHECK(run.err == "");
   CHECK_THAT(cluster.log("n2"), Contains("refused"));
 }
 
