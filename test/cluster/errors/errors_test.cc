@@ -2,13 +2,10 @@
 // and nothing lost.
 #include <signal.h>
 
-#include <fstream>
-#include <map>
-
 #include <catch2/catch.hpp>
 
 #include "base/fault.h"
-#include "support/modes.h"
+#include "cluster/errors/errors_support.h"
 
 namespace ssi::test {
 namespace {
@@ -16,11 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 using Catch::Contains;
 
-// Computes for about a second and says one number.
-const std::vector<std::string> kCompute = {
-    "mawk",
-    "BEGIN {for (i = 0; i < 12000000; i++) s = (s * 31 + i) % 1000003; print "
-    "s}"};
+const CommandLine& kCompute = ComputingCommand();
 const std::vector<std::string> kComputeAndCall = {
     "gawk",
     "BEGIN {for (i = 0; i < 6000000; i++) {s = (s * 31 + i) % 1000003; "
@@ -29,43 +22,6 @@ const std::vector<std::string> kComputeLong = {
     "mawk",
     "BEGIN {for (i = 0; i < 600000000; i++) s = (s * 31 + i) % 1000003; "
     "print s}"};
-
-const std::string& NativeOutput(const std::vector<std::string>& command) {
-  static std::map<std::vector<std::string>, std::string> outputs;
-  auto [at, is_new] = outputs.try_emplace(command);
-  if (is_new) {
-    Spawn spawn;
-    spawn.command = command;
-    at->second = RunToEnd(spawn, 60s).out;
-  }
-  return at->second;
-}
-
-Output RunOn(const Cluster& cluster, const std::string& node,
-             const std::vector<std::string>& command,
-             std::vector<std::string> more = {}) {
-  std::vector<std::string> words = {std::string(SSI_BIN_DIR) + "/ssirun",
-                                    "--on", node};
-  words.insert(words.end(), more.begin(), more.end());
-  words.insert(words.end(), command.begin(), command.end());
-  return RunToEnd(cluster.Ours(words), 60s);
-}
-
-// Sets a variable of the environment as long as it lives.
-class Environment {
- public:
-  Environment(const char* name, const std::string& value) : name_(name) {
-    ::setenv(name, value.c_str(), 1);
-  }
-  ~Environment() { ::unsetenv(name_); }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-  Environment(Environment&&) = delete;
-  Environment& operator=(Environment&&) = delete;
-
- private:
-  const char* name_;
-};
 
 bool NothingLeftOf(pid_t ssirun, const std::vector<pid_t>& of_it) {
   return Eventually(
