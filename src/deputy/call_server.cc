@@ -58,9 +58,10 @@ std::optional<std::uint64_t> MaskOf(const supervisor::LaidOutCall& call,
 
 }  // namespace
 
-CallServer::CallServer(HostPid stand_in, Executor& executor,
+CallServer::CallServer(HostPid stand_in, const Clock& clock, Executor& executor,
                        SignalState& signals, Hooks hooks)
     : stand_in_(stand_in),
+      clock_(clock),
       executor_(executor),
       signals_(signals),
       hooks_(std::move(hooks)),
@@ -203,20 +204,26 @@ std::uint8_t CallServer::FlagsOf(const supervisor::LaidOutCall& call,
              : static_cast<std::uint8_t>(supervisor::kNoReplyFlags);
 }
 
+// Answers with the clocks of the moment, which the process's own have to
+// reach, and what a poll found.
 void CallServer::FinishRestart(std::int64_t result) {
   ++counts_[SYS_restart_syscall];
   CallReply& reply = call_.reply;
   reply = {};
   reply.head.result = result;
+  auto add = [&reply](std::span<const std::byte> bytes) {
+    auto& entry = reply.head.buffers[reply.head.buffer_count];
+    entry.direction = supervisor::Direction::kOut;
+    entry.length = static_cast<std::uint32_t>(bytes.size());
+    reply.parts[reply.head.buffer_count++] = bytes;
+  };
+  ClockFloor now{clock_.Monotonic(), clock_.Boot()};
+  add(std::as_bytes(std::span(&now, 1)));
   if (result >= 0 && waited_on_) {
     call_.restart_bytes.resize(waited_on_->size);
     if (ReadMemory(stand_in_, RemoteAddr{waited_on_->address},
                    call_.restart_bytes)) {
-      reply.head.buffer_count = 1;
-      reply.head.buffers[0].direction = supervisor::Direction::kOut;
-      reply.head.buffers[0].length =
-          static_cast<std::uint32_t>(call_.restart_bytes.size());
-      reply.parts[0] = call_.restart_bytes;
+      add(call_.restart_bytes);
     }
   }
   Reply(call_.id, reply);

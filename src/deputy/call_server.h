@@ -9,8 +9,10 @@
 #include <span>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "deputy/executor.h"
+#include "process/image.h"
 #include "process/kernel.h"
 #include "process/memory.h"
 #include "process/signal_state.h"
@@ -38,8 +40,8 @@ class CallServer {
     std::function<void()> mask_set;
   };
 
-  CallServer(HostPid stand_in, Executor& executor, SignalState& signals,
-             Hooks hooks);
+  CallServer(HostPid stand_in, const Clock& clock, Executor& executor,
+             SignalState& signals, Hooks hooks);
   CallServer(const CallServer&) = delete;
   CallServer& operator=(const CallServer&) = delete;
   CallServer(CallServer&&) = delete;
@@ -128,6 +130,7 @@ class CallServer {
   void SendKept();
 
   HostPid stand_in_;
+  const Clock& clock_;
   Executor& executor_;
   SignalState& signals_;
   Hooks hooks_;

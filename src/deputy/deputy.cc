@@ -300,9 +300,9 @@ void Deputy::BecomeAway() {
       process_.home_signals->TryToHold();
     }
   };
-  process_.calls =
-      std::make_unique<CallServer>(process_.pid, *process_.executor,
-                                   process_.signals, std::move(call_hooks));
+  process_.calls = std::make_unique<CallServer>(
+      process_.pid, places_.clock, *process_.executor, process_.signals,
+      std::move(call_hooks));
   process_.calls->SetWaitedOn(stand_in.waited_on());
   HomeSignals::Hooks signal_hooks;
   signal_hooks.offer = [this](const wire::SignalOffer& offer) {

@@ -95,8 +95,7 @@ Status Forwarder::OnReply(std::uint64_t id,
     case Kind::kCall:
       return TakeCallReply(reply);
     case Kind::kRestart:
-      TakeRestartReply(reply);
-      return {};
+      return TakeRestartReply(reply);
     case Kind::kMask:
       End(reply.head.result);
       return {};
@@ -142,19 +141,38 @@ Status Forwarder::TakeCallReply(const ReplyView& given) {
   return {};
 }
 
-void Forwarder::TakeRestartReply(const ReplyView& reply) {
+// The reply holds home's clocks at the end of the call, then what a poll found.
+Status Forwarder::TakeRestartReply(const ReplyView& reply) {
   const PendingCall& pending = restarting_;
-  bool has_result = reply.head.buffer_count == 1 && pending.number == SYS_poll;
-  if (has_result && !IsRestart(reply.head.result)) {
-    constexpr std::uint64_t kPollFd = 8;
-    std::uint64_t size =
-        std::min<std::uint64_t>(reply.data.size(), pending.args[1] * kPollFd);
-    memory_.Write(RemoteAddr{pending.args[0]}, reply.data.first(size));
+  ClockFloor ended;
+  if (reply.head.buffer_count == 0 ||
+      reply.head.buffers[0].length != sizeof ended) {
+    return Fail(ErrorCode::kProtocol, "a restarted call without a clock");
   }
-  if (IsRestart(reply.head.result)) {
+  std::memcpy(&ended, reply.data.data(), sizeof ended);
+  std::int64_t result = reply.head.result;
+  if (IsRestart(result)) {
     pending_ = pending;  // home's stand-in still knows how much is left
+    End(result);
+    return {};
   }
-  End(reply.head.result);
+  if (reply.head.buffer_count > 1 && pending.number == SYS_poll) {
+    constexpr std::uint64_t kPollFd = 8;
+    auto found = reply.data.subspan(sizeof ended);
+    std::uint64_t size =
+        std::min<std::uint64_t>(found.size(), pending.args[1] * kPollFd);
+    memory_.Write(RemoteAddr{pending.args[0]}, found.first(size));
+  }
+  // It waited by home's clock, from a moment that the guest may have read
+  // there, and the guest's clock here is a little behind: on it, too, the wait
+  // must not have been too short.
+  Nanos behind = behind_(ended);
+  if (behind <= Nanos(0)) {
+    End(result);
+  } else {
+    catch_up_.Start(behind, [this, result] { End(result); });
+  }
+  return {};
 }
 
 void Forwarder::End(std::int64_t result) {

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "process/image.h"
 #include "proto/channel.h"
 #include "remote/process_memory.h"
@@ -30,8 +31,23 @@ class Forwarder {
   using Adjust =
       std::function<void(std::uint8_t argument, std::span<std::byte> bytes)>;
 
-  Forwarder(proto::Channel& channel, HostPid guest, const Clock& clock)
-      : channel_(channel), memory_(guest), clock_(clock) {}
+  // How far the guest's clocks are behind home's of a moment that is over.
+  using Behind = std::function<Nanos(const ClockFloor& home)>;
+
+  struct Parts {
+    Loop& loop;
+    const Clock& clock;
+    proto::Channel& channel;
+    HostPid guest;
+    Behind behind;
+  };
+
+  explicit Forwarder(Parts parts)
+      : channel_(parts.channel),
+        memory_(parts.guest),
+        clock_(parts.clock),
+        behind_(std::move(parts.behind)),
+        catch_up_(parts.loop) {}
 
   // Marshals and sends. `left`: the time limit to use instead of the caller's.
   // False, and nothing was sent, where the arguments turn out to be such that
@@ -66,7 +82,7 @@ class Forwarder {
  private:
   void SendRequest(std::uint16_t flags);
   Status TakeCallReply(const supervisor::ReplyView& reply);
-  void TakeRestartReply(const supervisor::ReplyView& reply);
+  Status TakeRestartReply(const supervisor::ReplyView& reply);
   void End(std::int64_t result);
   void NoteTimeLeft(std::int64_t result);
   void Undo(const supervisor::UndoHint& undo, std::int64_t result);
@@ -75,6 +91,8 @@ class Forwarder {
   proto::Channel& channel_;
   ProcessMemory memory_;
   const Clock& clock_;
+  Behind behind_;
+  Timer catch_up_;
   supervisor::CallRequest request_;
   supervisor::CallRequest undo_;
   std::vector<std::byte> adjusted_;

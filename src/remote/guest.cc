@@ -114,7 +114,11 @@ void Guest::MakeParts() {
   signal_state_ = SignalState(followed_.actions, thread.signal_mask);
   notifications_.emplace(body_->listener().get());
   thread_.emplace(body_->tracee(), *notifications_);
-  forwarder_.emplace(places_.channel, pid(), places_.clock);
+  forwarder_.emplace(Forwarder::Parts{places_.loop, places_.clock,
+                                      places_.channel, pid(),
+                                      [this](const ClockFloor& home) {
+                                        return BehindHome(home);
+                                      }});
   sleeper_.emplace(places_.loop, places_.clock, pid());
   signals_.emplace(
       *thread_, signal_state_,
@@ -154,12 +158,16 @@ void Guest::Tell(const Told& told) {
                        std::as_bytes(std::span(&told, 1)));
 }
 
+Nanos Guest::BehindHome(const ClockFloor& home) const {
+  return std::max(
+      home.monotonic - (places_.clock.Monotonic() + shift_.monotonic),
+      home.boot - (places_.clock.Boot() + shift_.boot));
+}
+
 // No clock may show less than the process can have read elsewhere.
 Status Guest::WaitForClock(const ClockFloor& floor) const {
   constexpr Nanos kMostWait = 1s;
-  Nanos behind =
-      std::max(floor.monotonic - (places_.clock.Monotonic() + shift_.monotonic),
-               floor.boot - (places_.clock.Boot() + shift_.boot));
+  Nanos behind = BehindHome(floor);
   if (behind > kMostWait) {
     return Fail(ErrorCode::kUnsupported, "the clocks differ by {} ms",
                 behind / 1ms);

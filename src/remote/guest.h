@@ -114,6 +114,7 @@ class Guest {
   void CheckFrozen();
   void Tell(const Told& told);
   Status LeaveSeccompStop();
+  [[nodiscard]] Nanos BehindHome(const ClockFloor& home) const;
   Status WaitForClock(const ClockFloor& floor) const;
 
   Places places_;

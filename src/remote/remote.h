@@ -87,6 +87,7 @@ class Remote {
   void CheckAsk(const migration::Ask& ask);
   void ReceiveImage();
   void OnImage(Result<CapturedProcess> image);
+  void LearnShift(const ClockFloor& frozen);
   Status PrepareFiles(const CapturedProcess& image,
                       migration::Destination& destination);
   void OnContents(Result<migration::Checksum> checksum);

@@ -130,6 +130,7 @@ void Remote::OnImage(Result<CapturedProcess> image) {
   home_pid_ = Raw(image->image.pid);
   auto status = PrepareFiles(*image, destination);
   if (status) {
+    LearnShift(image->image.clock_floor);
     status = guest_->Build(*image, shift_);
   }
   if (!status) {
@@ -155,6 +156,14 @@ void Remote::OnImage(Result<CapturedProcess> image) {
         *checksum = migration::ReadContents(*bulk_, contents, destination);
       },
       [this, checksum] { OnContents(std::move(*checksum)); });
+}
+
+// The clocks at the source's freeze have passed by now, so they are a second
+// measurement. What was less long on its way is nearer to the truth.
+void Remote::LearnShift(const ClockFloor& frozen) {
+  shift_.monotonic =
+      std::max(shift_.monotonic, frozen.monotonic - places_.clock.Monotonic());
+  shift_.boot = std::max(shift_.boot, frozen.boot - places_.clock.Boot());
 }
 
 void Remote::OnContents(Result<migration::Checksum> checksum) {
