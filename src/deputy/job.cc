@@ -310,6 +310,13 @@ void Job::PollChildren() {
         info.si_pid == 0) {
       break;
     }
+    // "Traditionally we see ptrace'd stopped tasks regardless of options"
+    // (kernel/exit.c, wait_task_stopped). This one came just now: its SIGCHLD,
+    // and with it the next look, is still to come.
+    if (info.si_code != CLD_EXITED && info.si_code != CLD_KILLED &&
+        info.si_code != CLD_DUMPED) {
+      break;
+    }
     Reap(info.si_pid);
   }
   auto found = deputies_.find(main_);
