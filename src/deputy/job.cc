@@ -21,6 +21,33 @@ namespace ssi {
 
 namespace {
 
+bool IsEnd(const siginfo_t& info) {
+  return info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
+         info.si_code == CLD_DUMPED;
+}
+
+// A child that waits to be reaped. The kernel tells of the stops of traced
+// children too, whatever is asked for (kernel/exit.c, wait_task_stopped), and
+// such a one can hide another that has ended. Its deputy takes the stop later.
+std::optional<pid_t> EndedChild() {
+  constexpr int kLook = WEXITED | WNOHANG | WNOWAIT | __WALL;
+  siginfo_t info{};
+  if (::waitid(P_ALL, 0, &info, kLook) != 0 || info.si_pid == 0) {
+    return std::nullopt;
+  }
+  if (IsEnd(info)) {
+    return info.si_pid;
+  }
+  for (pid_t child : ChildrenOf(::getpid())) {
+    info = {};
+    if (::waitid(P_PID, static_cast<id_t>(child), &info, kLook) == 0 &&
+        info.si_pid == child && IsEnd(info)) {
+      return child;
+    }
+  }
+  return std::nullopt;
+}
+
 constexpr int kOwnFailure = 125;
 
 std::string Joined(const std::vector<std::string>& words) {
@@ -304,13 +331,8 @@ bool Job::OnStop(pid_t pid, const Stop& stop) {
 }
 
 void Job::PollChildren() {
-  for (;;) {
-    siginfo_t info{};
-    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0 ||
-        info.si_pid == 0) {
-      break;
-    }
-    Reap(info.si_pid);
+  while (auto ended = EndedChild()) {
+    Reap(*ended);
   }
   auto found = deputies_.find(main_);
   bool traced =
