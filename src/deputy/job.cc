@@ -230,22 +230,36 @@ std::optional<int> Job::Start(Launch launch) {
               }
             });
       }});
-  main_ = launch.pid();
-  launching_ = !options_.on.empty();
-  auto exec_error = launch.Go(launching_ ? Trace::kFromExec : Trace::kNo);
-  if (!exec_error) {
-    return FailStart(exec_error.error().message, kOwnFailure);
-  }
-  if (*exec_error != 0) {
-    constexpr int kNotFound = 127;
-    constexpr int kCannotExecute = 126;
-    return FailStart(fmt::format("cannot execute {}: {}", options_.command[0],
-                                 std::strerror(*exec_error)),
-                     *exec_error == ENOENT ? kNotFound : kCannotExecute);
+  if (auto failed = Execute(launch)) {
+    return failed;
   }
   ::prctl(PR_SET_TIMERSLACK, 1);
   TellFront(FrontMessage::Kind::kStarted, main_);
   OnChildSignal();
+  return std::nullopt;
+}
+
+std::optional<int> Job::Execute(Launch& launch) {
+  main_ = launch.pid();
+  auto started = launch.Go(
+      options_.on.empty() ? Trace::kNo : Trace::kFromExec, [this](int signal) {
+        OnCommandState(signal != 0 ? CLD_STOPPED : CLD_CONTINUED, signal);
+      });
+  if (!started) {
+    KillDescendants();  // it may be stopped before its exec
+    return FailStart(started.error().message, kOwnFailure);
+  }
+  int error = started->exec_error;
+  if (error != 0) {
+    constexpr int kNotFound = 127;
+    constexpr int kCannotExecute = 126;
+    return FailStart(fmt::format("cannot execute {}: {}", options_.command[0],
+                                 std::strerror(error)),
+                     error == ENOENT ? kNotFound : kCannotExecute);
+  }
+  if (started->at_exec) {
+    DeputyOf(main_).PlaceAtEntry(options_.on);
+  }
   return std::nullopt;
 }
 
@@ -298,9 +312,6 @@ void Job::PollDeputies() {
       traced.push_back(pid);
     }
   }
-  if (launching_) {
-    traced.push_back(main_);
-  }
   for (pid_t pid : traced) {
     bool more = true;
     while (more) {
@@ -312,16 +323,6 @@ void Job::PollDeputies() {
 
 // False if no more stops of `pid` are to be looked for now.
 bool Job::OnStop(pid_t pid, const Stop& stop) {
-  if (launching_ && pid == main_) {
-    if (stop.kind == Stop::Kind::kExec) {
-      launching_ = false;
-      DeputyOf(pid).PlaceAtEntry(options_.on);
-    } else if (!stop.Dead()) {
-      (void)Tracee(HostPid{pid})
-          .Continue(stop.kind == Stop::Kind::kSignal ? stop.value : 0);
-    }
-    return !stop.Dead();  // PollChildren reaps it
-  }
   DeputyOf(pid).OnStop(stop);
   if (stop.Dead()) {
     Reap(pid);
@@ -335,8 +336,7 @@ void Job::PollChildren() {
     Reap(*ended);
   }
   auto found = deputies_.find(main_);
-  bool traced =
-      launching_ || (found != deputies_.end() && found->second->Traced());
+  bool traced = found != deputies_.end() && found->second->Traced();
   if (main_ > 0 && !main_status_ && !traced) {
     siginfo_t info{};
     while (::waitid(P_PID, static_cast<id_t>(main_), &info,
