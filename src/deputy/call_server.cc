@@ -205,7 +205,7 @@ std::uint8_t CallServer::FlagsOf(const supervisor::LaidOutCall& call,
 }
 
 // Answers with the clocks of the moment, which the process's own have to
-// reach, and what a poll found.
+// reach, and what a poll found or what is left of a sleep.
 void CallServer::FinishRestart(std::int64_t result) {
   ++counts_[SYS_restart_syscall];
   CallReply& reply = call_.reply;
@@ -219,7 +219,7 @@ void CallServer::FinishRestart(std::int64_t result) {
   };
   ClockFloor now{clock_.Monotonic(), clock_.Boot()};
   add(std::as_bytes(std::span(&now, 1)));
-  if (result >= 0 && waited_on_) {
+  if ((result >= 0 || IsRestart(result)) && waited_on_) {
     call_.restart_bytes.resize(waited_on_->size);
     if (ReadMemory(stand_in_, RemoteAddr{waited_on_->address},
                    call_.restart_bytes)) {

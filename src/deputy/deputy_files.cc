@@ -2,6 +2,7 @@
 // them, and their bytes.
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -52,6 +53,11 @@ wire::MapFileReply Deputy::DescribeFile(const wire::MapFileRequest& request) {
   if (S_ISDIR(info.st_mode) || S_ISFIFO(info.st_mode) ||
       S_ISSOCK(info.st_mode)) {
     reply.set_error(ENODEV);
+    return reply;
+  }
+  const dev_t kZero = makedev(1, 5);  // null(4)
+  if (S_ISCHR(info.st_mode) && info.st_rdev == kZero && !request.shared()) {
+    reply.set_zero(true);
     return reply;
   }
   if (!S_ISREG(info.st_mode)) {

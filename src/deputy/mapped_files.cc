@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace ssi {
@@ -33,7 +35,11 @@ Result<MappedFile> Describe(const UniqueFd& fd, const std::string& path) {
 Result<std::uint32_t> MappedFiles::Find(const Vma& vma) {
   Identity identity{vma.device_major, vma.device_minor, vma.inode, vma.name};
   if (auto known = by_identity_.find(identity); known != by_identity_.end()) {
+    SSI_ASSIGN(known->second, Current(known->second));
     return known->second;
+  }
+  if (auto held = Held(vma)) {
+    return Current(*held);
   }
   if (vma.Deleted() || !vma.name.starts_with("/")) {
     return Fail(ErrorCode::kGone, "{} cannot be opened again", vma.name);
@@ -53,6 +59,33 @@ Result<std::uint32_t> MappedFiles::Find(const Vma& vma) {
   by_identity_[identity] = id;
   entries_[id] = Entry{std::move(file), *std::move(fd)};
   return id;
+}
+
+// One that was opened under a name that is gone by now.
+std::optional<std::uint32_t> MappedFiles::Held(const Vma& vma) const {
+  auto held =
+      std::find_if(entries_.rbegin(), entries_.rend(), [&vma](const auto& one) {
+        const MappedFile& file = one.second.file;
+        return file.inode == vma.inode && !file.shared &&
+               file.device == makedev(vma.device_major, vma.device_minor);
+      });
+  return held == entries_.rend() ? std::nullopt : std::optional(held->first);
+}
+
+Result<std::uint32_t> MappedFiles::Current(std::uint32_t id) {
+  const Entry& entry = entries_.at(id);
+  SSI_ASSIGN(MappedFile now, Describe(entry.fd, entry.file.path));
+  if (now.mtime_ns == entry.file.mtime_ns && now.size == entry.file.size) {
+    return id;
+  }
+  UniqueFd fd(::fcntl(entry.fd.get(), F_DUPFD_CLOEXEC, 0));
+  if (!fd.valid()) {
+    return FailErrno(errno, "dup {}", entry.file.path);
+  }
+  now.id = next_id_++;
+  std::uint32_t changed = now.id;
+  entries_[changed] = Entry{std::move(now), std::move(fd)};
+  return changed;
 }
 
 Result<std::uint32_t> MappedFiles::Add(UniqueFd fd, const std::string& path,
@@ -75,20 +108,26 @@ Result<std::uint32_t> MappedFiles::Add(UniqueFd fd, const std::string& path,
   return id;
 }
 
-std::uint32_t MappedFiles::AddKept(const Vma& vma) {
+std::uint32_t MappedFiles::AddKept(const Vma& vma, std::uint64_t size,
+                                   UniqueFd bytes) {
   MappedFile file;
   file.id = next_id_++;
   file.path = vma.name;
-  file.size = vma.offset + vma.size();
+  file.size = size;
   std::uint32_t id = file.id;
-  entries_[id] = Entry{std::move(file), UniqueFd()};
+  entries_[id] = Entry{std::move(file), std::move(bytes)};
   return id;
+}
+
+void MappedFiles::DropKept() {
+  std::erase_if(entries_,
+                [](const auto& one) { return one.second.file.inode == 0; });
 }
 
 void MappedFiles::LearnHash(std::uint32_t id, HashCache& hashes,
                             std::uint64_t limit) {
   auto entry = entries_.find(id);
-  if (entry == entries_.end() || !entry->second.fd.valid() ||
+  if (entry == entries_.end() || entry->second.file.inode == 0 ||
       !entry->second.file.sha256.empty()) {
     return;
   }

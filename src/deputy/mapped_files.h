@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 
@@ -23,21 +24,28 @@ class MappedFiles {
  public:
   // The file of a private mapping. Opens it by its path at its first sight and
   // checks that it is the same inode. kGone where that cannot be done (deleted,
-  // replaced, not readable): such a mapping is kept in the stand-in.
+  // replaced, not readable): such a mapping is kept in the stand-in. A file
+  // that has changed since gets a new id: what it was is not what is mapped.
   Result<std::uint32_t> Find(const Vma& vma);
   // A file that the process mapped while it was away, shared or not; takes the
   // descriptor.
   Result<std::uint32_t> Add(UniqueFd fd, const std::string& path, bool shared);
-  // A mapping that stays in the stand-in: a file of which only the id matters.
-  std::uint32_t AddKept(const Vma& vma);
+  // A mapping that stays in the stand-in, of a file that ends at `size`.
+  // `bytes`: a copy of it where it cannot be read from the stand-in's memory.
+  std::uint32_t AddKept(const Vma& vma, std::uint64_t size, UniqueFd bytes);
+  // Forgets them all: they are new at each departure.
+  void DropKept();
 
   // Fills in its SHA-256, if it can be had and it is not larger than `limit`.
   void LearnHash(std::uint32_t id, HashCache& hashes, std::uint64_t limit);
   [[nodiscard]] const MappedFile* Get(std::uint32_t id) const;
-  // -1 for a kept one.
+  // -1 for a kept one without a copy.
   [[nodiscard]] int fd(std::uint32_t id) const;
 
  private:
+  [[nodiscard]] std::optional<std::uint32_t> Held(const Vma& vma) const;
+  Result<std::uint32_t> Current(std::uint32_t id);
+
   struct Entry {
     MappedFile file;
     UniqueFd fd;

@@ -18,7 +18,6 @@
 #include "process/call_runner.h"
 #include "process/capture.h"
 #include "process/page_reader.h"
-#include "process/page_scan.h"
 #include "process/signal_queues.h"
 
 namespace ssi {
@@ -202,6 +201,7 @@ Result<CapturedProcess> StandIn::Capture(MappedFiles& files) {
   SSI_ASSIGN(auto scanner, PageScanner::Open(tracee_.pid()));
   ScannedPages pages;
   kept_.clear();
+  files.DropKept();
   for (const auto& vma : vmas_) {
     ImageArea area;
     area.vma = vma;
@@ -228,7 +228,7 @@ Result<CapturedProcess> StandIn::Capture(MappedFiles& files) {
           area.file = *file;
           SSI_TRY(scanner.Scan(vma, pages));
         } else {
-          CaptureKept(vma, area, files);
+          SSI_TRY(CaptureKept(area, files, scanner, pages));
         }
         break;
       }
@@ -271,15 +271,6 @@ std::optional<PendingCall> StandIn::waiting_call() const {
                      std::chrono::nanoseconds(-1)};
 }
 
-// Found again where it is when the process comes home; each time it leaves the
-// same mapping gets a new id, with its contents of then.
-void StandIn::CaptureKept(const Vma& vma, ImageArea& area, MappedFiles& files) {
-  area.source = ImageArea::Source::kKept;
-  area.file = files.AddKept(vma);
-  area.kept_at = vma.start;
-  kept_.push_back(area);
-}
-
 std::vector<MemoryRun> StandIn::RangesToKeep() const {
   std::vector<MemoryRun> keep = shown_;
   if (wait_memory_) {
@@ -297,29 +288,9 @@ std::vector<MemoryRun> StandIn::RangesToKeep() const {
   return keep;
 }
 
-// What is sealed stays mapped as it is, wherever the process computes. Its
-// pages come back with the image; those that do not are empty then, so they
-// are emptied now. That is refused for what is not writable, which cannot
-// change away either.
-Status StandIn::EmptySealed() {
-  AgentRunner runner(tracee_, *window_);
-  CallBatch batch(runner);
-  sealed_.clear();
-  for (const auto& vma : vmas_) {
-    bool kept = std::any_of(kept_.begin(), kept_.end(), [&](const auto& area) {
-      return area.vma.start == vma.start;
-    });
-    if (vma.Has(kVmaSealed) && !kept) {
-      sealed_.push_back({vma.start, vma.size()});
-      batch.Add("madvise of sealed memory", SYS_madvise,
-                {vma.start, vma.size(), MADV_DONTNEED}, EPERM);
-    }
-  }
-  return batch.Flush();
-}
-
 Status StandIn::Empty() {
   SSI_TRY(EmptySealed());
+  SSI_TRY(GiveUpKept());
   AgentRunner runner(tracee_, *window_);
   SSI_TRY(UnregisterUserMemory(runner, thread_));
   shown_bytes_.clear();

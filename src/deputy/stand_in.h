@@ -14,6 +14,7 @@
 #include "process/agent_window.h"
 #include "process/call_runner.h"
 #include "process/image.h"
+#include "process/page_scan.h"
 #include "process/rebuild.h"
 #include "process/tracee.h"
 
@@ -94,7 +95,10 @@ class StandIn {
   explicit StandIn(const Tracee& tracee) : tracee_(tracee) {}
   Status StopThread(std::chrono::nanoseconds limit);
   Status MakeRoomForAgent(const std::vector<ImageArea>& areas);
-  void CaptureKept(const Vma& vma, ImageArea& area, MappedFiles& files);
+  Status CaptureKept(ImageArea& area, MappedFiles& files,
+                     const PageScanner& scanner, ScannedPages& pages);
+  // Of kept mappings of files: the process's own pages are in the image.
+  Status GiveUpKept();
   Status MatchKept();
   [[nodiscard]] bool TakeStop();
   Status RequeueUndelivered(CallRunner& runner);

@@ -24,21 +24,6 @@ bool Overlaps(const Vma& vma, std::uint64_t start, std::uint64_t end) {
 
 }  // namespace
 
-// In an image that comes home: what is here all the time.
-void StandIn::KeepSealed(std::vector<ImageArea>& areas) const {
-  for (auto& area : areas) {
-    std::uint64_t at = area.vma.start;
-    for (const auto& run : sealed_) {
-      if (run.address <= at && at < run.address + run.size) {
-        at = run.address + run.size;
-      }
-    }
-    if (area.vma.Has(kVmaSealed) && at >= area.vma.end) {
-      area.source = ImageArea::Source::kKept;
-    }
-  }
-}
-
 // Limits of the process's own must not keep the runtime from its work: they
 // count what only the runtime needs, and only for a moment.
 void StandIn::LiftLimits() {
@@ -108,48 +93,6 @@ Status StandIn::MakeRoomForAgent(const std::vector<ImageArea>& areas) {
   return tracee_.Continue();
 }
 
-// Mappings that stayed here: what the process unmapped away goes, what it
-// moved moves, the rest is where it was.
-Status StandIn::MatchKept() {
-  AgentRunner runner(tracee_, *window_);
-  CallBatch batch(runner);
-  std::vector<ImageArea> now;
-  for (const auto& kept : kept_) {
-    std::uint64_t at = kept.vma.start;  // up to here it is dealt with
-    for (auto& area : incoming_.image.areas) {
-      if (area.file != kept.file) {
-        continue;
-      }
-      std::uint64_t from = kept.vma.start + (area.vma.offset - kept.vma.offset);
-      if (area.vma.offset < kept.vma.offset || from < at ||
-          from + area.vma.size() > kept.vma.end) {
-        return Fail(ErrorCode::kUnsupported,
-                    "a mapping of {} came home in another form", kept.vma.name);
-      }
-      area.source = ImageArea::Source::kKept;
-      area.kept_at = from;
-      if (from > at) {
-        batch.Add("munmap", SYS_munmap, {at, from - at});
-      }
-      at = from + area.vma.size();
-      if (from != area.vma.start) {
-        batch.Add("mremap", SYS_mremap,
-                  {from, area.vma.size(), area.vma.size(),
-                   MREMAP_MAYMOVE | MREMAP_FIXED, area.vma.start});
-      }
-      ImageArea moved = area;
-      moved.vma.name = kept.vma.name;
-      now.push_back(moved);
-    }
-    if (at < kept.vma.end) {
-      batch.Add("munmap", SYS_munmap, {at, kept.vma.end - at});
-    }
-  }
-  SSI_TRY(batch.Flush());
-  kept_ = std::move(now);
-  return {};
-}
-
 Status StandIn::Refill(const CapturedProcess& incoming,
                        const MappedFiles& files) {
   incoming_ = incoming;
@@ -210,6 +153,7 @@ Status StandIn::AbortRefill() {
                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~std::uint64_t{0}, 0});
   }
   SSI_TRY(batch.Flush());
+  SSI_TRY(GiveUpKept());
   for (const auto& run : shown_) {
     SSI_TRY(WriteMemory(tracee_.pid(), RemoteAddr{run.address}, shown_bytes_));
   }

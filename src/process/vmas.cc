@@ -63,10 +63,11 @@ Vma::Kind KindOf(const Vma& vma, bool shared) {
   if (shared) {
     return Vma::Kind::kShared;
   }
-  if (vma.inode != 0) {
+  // Private, /dev/zero is memory: the kernel's own mmap_zero makes it so.
+  if (vma.inode != 0 && vma.name != "/dev/zero") {
     return Vma::Kind::kFile;
   }
-  bool anonymous = vma.name.empty() || vma.name == "[heap]" ||
+  bool anonymous = vma.inode != 0 || vma.name.empty() || vma.name == "[heap]" ||
                    vma.name.starts_with("[stack") ||
                    vma.name.starts_with("[anon:");
   return anonymous ? Vma::Kind::kAnonymous : Vma::Kind::kOther;

@@ -335,6 +335,8 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
     SSI_ASSIGN(auto injector, Injector::Begin(tracee_, instruction));
     InjectingRunner runner(injector, pid(), own_space(), kPageSize);
     SSI_TRY(CaptureMovingParts(runner, image));
+    // Home's is right: 0, the default, is another value in each of the two.
+    image.states.timer_slack = -1;
     SSI_TRY(injector.End());
   }
   SSI_ASSIGN(auto scanner, PageScanner::Open(pid()));

@@ -1,5 +1,6 @@
 #include "remote/file_mapper.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -114,6 +115,10 @@ Status FileMapper::OnReply(const wire::MapFileReply& reply) {
     Refuse(-std::clamp(reply.error(), 1, 4095));
     return {};
   }
+  if (reply.zero()) {
+    MapZero();
+    return {};
+  }
   return step_ == Step::kAsking ? TakeFile(reply) : TakeBytes(reply);
 }
 
@@ -176,14 +181,23 @@ void FileMapper::Done() {
     step_ = Step::kIdle;
     parts_.thread.AnswerByKernel();
   } else {
-    Map();
+    Map(parts_.files.Find(file_)->get());
   }
 }
 
-void FileMapper::Map() {
-  const UniqueFd* fd = parts_.files.Find(file_);
+void FileMapper::MapZero() {
+  file_ = {};
+  if (auto zero = Open("/dev/zero", O_RDWR)) {
+    Map(zero->get());
+  } else {
+    spdlog::warn("guest: {}", zero.error().message);
+    Refuse(-ENOMEM);
+  }
+}
+
+void FileMapper::Map(int fd) {
   auto number = static_cast<int>(call_.args[kFdArgument]);
-  if (auto status = parts_.thread.AddFd(fd->get(), number); !status) {
+  if (auto status = parts_.thread.AddFd(fd, number); !status) {
     Refuse(-ENOMEM);
     return;
   }
@@ -207,7 +221,7 @@ void FileMapper::OnThreadStopped() {
   if (!closed) {
     spdlog::error("guest: close a mapped file: {}", closed.error().message);
   }
-  if (result > 0) {
+  if (result > 0 && file_.id != 0) {
     auto learned =
         parts_.body.LearnFile(static_cast<std::uint64_t>(result), file_.id);
     if (!learned) {

@@ -53,7 +53,8 @@ class FileMapper {
   Status TakeBytes(const wire::MapFileReply& reply);
   void Ask();
   void Done();
-  void Map();
+  void MapZero();
+  void Map(int fd);
   void Refuse(std::int64_t error);
   [[nodiscard]] bool Shared() const;
 
@@ -61,7 +62,7 @@ class FileMapper {
   std::function<void(const Notification&, std::string_view reason)> come_home_;
   Step step_ = Step::kIdle;
   Notification call_;
-  MappedFile file_;
+  MappedFile file_;  // id 0: it is memory, /dev/zero
   MemoryRun needed_{};
   std::uint64_t fetched_ = 0;
   std::uint64_t id_ = 0;

@@ -1,6 +1,7 @@
 #include "remote/forwarder.h"
 
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +21,25 @@ using supervisor::CallRequest;
 using supervisor::ReplyView;
 using supervisor::RequestHead;
 using supervisor::UndoHint;
+
+namespace {
+
+// Where a call that the stand-in finishes has its results: what a poll found,
+// what is left of an interrupted sleep. Of no size where it has none.
+MemoryRun ResultsOf(const PendingCall& call, std::int64_t result) {
+  constexpr std::uint64_t kPollFd = 8;
+  if (call.number == SYS_poll && !IsRestart(result)) {
+    return {call.args[0], call.args[1] * kPollFd};
+  }
+  bool sleeps =
+      call.number == SYS_nanosleep || call.number == SYS_clock_nanosleep;
+  if (sleeps && IsRestart(result)) {
+    return {call.args[call.number == SYS_nanosleep ? 1 : 3], sizeof(timespec)};
+  }
+  return {0, 0};
+}
+
+}  // namespace
 
 bool Forwarder::Forward(const supervisor::CallRow& row, const CallArgs& args,
                         Finish finish, Adjust adjust,
@@ -141,7 +161,7 @@ Status Forwarder::TakeCallReply(const ReplyView& given) {
   return {};
 }
 
-// The reply holds home's clocks at the end of the call, then what a poll found.
+// The reply holds home's clocks at the end of the call, then its results.
 Status Forwarder::TakeRestartReply(const ReplyView& reply) {
   const PendingCall& pending = restarting_;
   ClockFloor ended;
@@ -153,15 +173,13 @@ Status Forwarder::TakeRestartReply(const ReplyView& reply) {
   std::int64_t result = reply.head.result;
   if (IsRestart(result)) {
     pending_ = pending;  // home's stand-in still knows how much is left
-    End(result);
-    return {};
   }
-  if (reply.head.buffer_count > 1 && pending.number == SYS_poll) {
-    constexpr std::uint64_t kPollFd = 8;
+  auto results = ResultsOf(pending, result);
+  if (reply.head.buffer_count > 1 && results.address != 0) {
     auto found = reply.data.subspan(sizeof ended);
-    std::uint64_t size =
-        std::min<std::uint64_t>(found.size(), pending.args[1] * kPollFd);
-    memory_.Write(RemoteAddr{pending.args[0]}, found.first(size));
+    memory_.Write(
+        RemoteAddr{results.address},
+        found.first(std::min<std::uint64_t>(found.size(), results.size)));
   }
   // It waited by home's clock, from a moment that the guest may have read
   // there, and the guest's clock here is a little behind: on it, too, the wait

@@ -147,7 +147,7 @@ inline constexpr PrctlRow kPrctls[] = {
     PrctlLocal(65, "PR_SET_MDWE"),
     PrctlLocal(66, "PR_GET_MDWE"),
     PrctlBoth(67, "PR_SET_MEMORY_MERGE"),
-    PrctlLocal(68, "PR_GET_MEMORY_MERGE"),
+    PrctlHome(68, "PR_GET_MEMORY_MERGE"),
     NotOnX86(69, "PR_RISCV_V_SET_CONTROL"),
     NotOnX86(70, "PR_RISCV_V_GET_CONTROL"),
     NotOnX86(71, "PR_RISCV_SET_ICACHE_FLUSH_CTX"),
