@@ -34,6 +34,20 @@ Output RunOn(const Cluster& cluster, const std::string& node,
   return RunToEnd(cluster.Ours(words), 60s);
 }
 
+bool NothingLeftOf(pid_t ssirun, const std::vector<pid_t>& of_it) {
+  return Eventually(
+      [&] {
+        for (pid_t pid : of_it) {
+          char state = StateOf(pid);
+          if (state != '-' && state != 'Z') {
+            return false;
+          }
+        }
+        return StateOf(ssirun) == '-' || StateOf(ssirun) == 'Z';
+      },
+      std::chrono::seconds(10));
+}
+
 Environment::Environment(const char* name, const std::string& value)
     : name_(name) {
   ::setenv(name, value.c_str(), 1);

@@ -22,6 +22,9 @@ const std::string& NativeOutput(const CommandLine& command);
 Output RunOn(const Cluster& cluster, const std::string& node,
              const CommandLine& command, const CommandLine& more = {});
 
+// Neither ssirun nor the processes that were of its job are there any more.
+bool NothingLeftOf(pid_t ssirun, const std::vector<pid_t>& of_it);
+
 // Sets a variable of the environment as long as it lives.
 class Environment {
  public:

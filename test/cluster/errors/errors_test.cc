@@ -4,7 +4,6 @@
 
 #include <catch2/catch.hpp>
 
-#include "base/fault.h"
 #include "cluster/errors/errors_support.h"
 
 namespace ssi::test {
@@ -14,28 +13,10 @@ using namespace std::chrono_literals;
 using Catch::Contains;
 
 const CommandLine& kCompute = ComputingCommand();
-const std::vector<std::string> kComputeAndCall = {
-    "gawk",
-    "BEGIN {for (i = 0; i < 6000000; i++) {s = (s * 31 + i) % 1000003; "
-    "if (i % 10000 == 0) {print i; fflush()}} print s}"};
 const std::vector<std::string> kComputeLong = {
     "mawk",
     "BEGIN {for (i = 0; i < 600000000; i++) s = (s * 31 + i) % 1000003; "
     "print s}"};
-
-bool NothingLeftOf(pid_t ssirun, const std::vector<pid_t>& of_it) {
-  return Eventually(
-      [&] {
-        for (pid_t pid : of_it) {
-          char state = StateOf(pid);
-          if (state != '-' && state != 'Z') {
-            return false;
-          }
-        }
-        return StateOf(ssirun) == '-' || StateOf(ssirun) == 'Z';
-      },
-      10s);
-}
 
 // Something has been computed on n2 already.
 bool Computes(const Cluster& cluster) {
@@ -194,90 +175,6 @@ TEST_CASE("a command that is missing or cannot be executed",
     words.back() = "/etc/passwd";
     CHECK(Describe(RunToEnd(cluster.Ours(words)).status) == "exit 126");
   }
-}
-
-// Every step of a move in which the other node dies or its connection breaks.
-// Before the commit the program goes on at home; after it, it ends with a
-// message that names the node, and status 125. In no case anything is left.
-void CheckFault(const std::string& point, const std::string& action) {
-  Environment fault("SSI_LOCAL_FAULT", point + "=" + action);
-  Cluster cluster;
-  // One that makes calls meanwhile, where the point is a call.
-  const auto& command = point == "guest.call" ? kComputeAndCall : kCompute;
-  std::string expected = NativeOutput(command);
-  Job job(cluster, {}, command, [&] {
-    Spawn spawn;
-    spawn.out = cluster.folder() + "/out";
-    spawn.err = cluster.folder() + "/err";
-    return spawn;
-  }());
-  REQUIRE(job.CommandPid() > 0);
-  bool moved = job.MoveTo("n2");
-  if (moved) {
-    (void)job.MoveTo("n1");
-  }
-  auto of_it = DescendantsOf(job.front().pid());
-  auto bodies = cluster.Bodies("n2");
-  auto status = job.front().Wait(60s);
-  std::string out = ReadAllOf(cluster.folder() + "/out");
-  std::string err = ReadAllOf(cluster.folder() + "/err");
-  INFO(point << "=" << action << ": " << Describe(status) << "\n"
-             << err << job.last_refusal());
-  if (Describe(status) == "exit 0") {
-    CHECK(out == expected);
-  } else {
-    CHECK(Describe(status) == "exit 125");
-    CHECK_THAT(err, Contains("n2"));
-    CHECK(expected.starts_with(out));  // nothing of it wrong or twice
-  }
-  CHECK(NothingLeftOf(job.front().pid(), of_it));
-  CHECK(NothingLeftOf(job.front().pid(), bodies));
-  // Which of the two it must be: the commit is when GO has come.
-  bool before_commit = point == "guest.asked" || point == "guest.accepting" ||
-                       point == "guest.image" || point == "guest.contents" ||
-                       point == "guest.rebuilt";
-  bool after_return = point == "guest.destroying";
-  if (before_commit || after_return) {
-    CHECK(Describe(status) == "exit 0");
-  } else {
-    CHECK(Describe(status) == "exit 125");
-  }
-}
-
-TEST_CASE("the other node is killed at each step", "[sample][errors][faults]") {
-  auto points = fault::Points();
-  for (const auto& point : points) {
-    DYNAMIC_SECTION(std::string(point)) {
-      CheckFault(std::string(point), "kill");
-    }
-  }
-}
-
-// Two cases, because home waits a while for what may still compute there.
-bool OfTheWayBack(std::string_view point) {
-  return point == "guest.freezing" || point == "guest.sending" ||
-         point == "guest.held" || point == "guest.destroying";
-}
-
-void CheckCuts(bool way_back) {
-  for (const auto& point : fault::Points()) {
-    // Nothing at a call can cut.
-    if (point != "guest.call" && OfTheWayBack(point) == way_back) {
-      DYNAMIC_SECTION(std::string(point)) {
-        CheckFault(std::string(point), "cut");
-      }
-    }
-  }
-}
-
-TEST_CASE("the connection breaks at each step of the way there",
-          "[sample][errors][faults]") {
-  CheckCuts(false);
-}
-
-TEST_CASE("the connection breaks at each step of the way back",
-          "[sample][errors][faults]") {
-  CheckCuts(true);
 }
 
 TEST_CASE("the node dies while the program computes there",
