@@ -73,6 +73,13 @@ Result<Launch::Outcome> Launch::Go(Trace trace, const OnState& on_state) {
   if (trace == Trace::kFromExec) {
     begun = tracee.Seize(PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD |
                          PTRACE_O_TRACEEXEC);
+    if (!begun) {
+      begun = Fail(begun.error().code,
+                   "cannot trace CMD ({}): does strace or a debugger follow "
+                   "ssirun's children? `ssictl check` tells more; without --on "
+                   "CMD runs at home untraced",
+                   begun.error().message);
+    }
   }
   if (begun) {
     char byte = 0;
