@@ -277,6 +277,9 @@ void Deputy::BecomeAway() {
   arrived_away_ = places_.clock.Monotonic();
   returning_ = false;
   usage_ = {};
+  if (!cpu_limit_) {
+    WatchCpuLimit();
+  }
   auto& stand_in = *process_.stand_in;
   process_.executor =
       std::make_unique<Executor>(stand_in.window(), places_.waiter);

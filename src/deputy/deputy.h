@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "deputy/cpu_limit.h"
 #include "deputy/home_move.h"
 #include "deputy/home_process.h"
 #include "deputy/traced_run.h"
@@ -100,6 +101,7 @@ class Deputy {
   wire::MapFileReply DescribeFile(const wire::MapFileRequest& request);
   wire::MapFileReply ReadFileBytes(const wire::MapFileRequest& request);
   void OnUsage(const wire::Usage& usage);
+  void WatchCpuLimit();
   void SettleUsage();
   void OnSessionClosed(const Error& error);
   void OnEnded(const Stop& stop);
@@ -132,7 +134,8 @@ class Deputy {
   Nanos stay_home_{};  // before it goes back; grows while it comes home at once
   Timer back_timer_;
 
-  wire::Usage usage_;  // of its body now
+  wire::Usage usage_;                  // of its body now
+  std::optional<CpuLimit> cpu_limit_;  // once it has been away
 };
 
 }  // namespace ssi

@@ -124,6 +124,7 @@ void Deputy::OnEnded(const Stop& stop) {
   }
   ended_ = true;
   back_timer_.Stop();
+  cpu_limit_.reset();
   EndRemote();
   SettleUsage();
   if (process_.calls) {

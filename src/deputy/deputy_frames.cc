@@ -103,7 +103,28 @@ Status Deputy::HandleFrame(const proto::FrameHeader& header,
 void Deputy::OnUsage(const wire::Usage& usage) {
   if (process_.Away()) {
     usage_ = usage;
+    if (cpu_limit_) {
+      cpu_limit_->OnReport();
+    }
   }
+}
+
+void Deputy::WatchCpuLimit() {
+  CpuLimit::Hooks hooks;
+  hooks.used_away = [this] {
+    CpuTime used = CpuAway();
+    return used.user + used.system;
+  };
+  hooks.ask = [this] {
+    bool can = process_.Away() && process_.session && process_.session->Whole();
+    if (can) {
+      process_.session->channel().Send(session::kAskUsage, 0, 0,
+                                       std::span<const std::byte>());
+    }
+    return can;
+  };
+  cpu_limit_.emplace(places_.loop, places_.clock, process_.pid,
+                     std::move(hooks));
 }
 
 // What the body used is the node's for good; its successor starts from zero.

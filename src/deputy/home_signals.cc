@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -56,6 +57,14 @@ void HomeSignals::OnSignal(int signal) {
   auto info = tracee_.GetSignalInfo();
   if (!info) {
     return;  // it is dying
+  }
+  if (signal == SIGXCPU && info->si_code == SI_USER &&
+      info->si_pid == ::getpid()) {
+    // From cpu_limit.h, in the kernel's stead.
+    *info = {};
+    info->si_signo = signal;
+    info->si_code = SI_KERNEL;
+    (void)tracee_.SetSignalInfo(*info);
   }
   if (holding_ == Holding::kInForce) {
     PutBack(signal);

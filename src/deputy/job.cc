@@ -21,6 +21,33 @@ namespace ssi {
 
 namespace {
 
+bool IsEnd(const siginfo_t& info) {
+  return info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
+         info.si_code == CLD_DUMPED;
+}
+
+// A child that waits to be reaped. The kernel tells of the stops of traced
+// children too, whatever is asked for (kernel/exit.c, wait_task_stopped), and
+// such a one can hide another that has ended. Its deputy takes the stop later.
+std::optional<pid_t> EndedChild() {
+  constexpr int kLook = WEXITED | WNOHANG | WNOWAIT | __WALL;
+  siginfo_t info{};
+  if (::waitid(P_ALL, 0, &info, kLook) != 0 || info.si_pid == 0) {
+    return std::nullopt;
+  }
+  if (IsEnd(info)) {
+    return info.si_pid;
+  }
+  for (pid_t child : ChildrenOf(::getpid())) {
+    info = {};
+    if (::waitid(P_PID, static_cast<id_t>(child), &info, kLook) == 0 &&
+        info.si_pid == child && IsEnd(info)) {
+      return child;
+    }
+  }
+  return std::nullopt;
+}
+
 constexpr int kOwnFailure = 125;
 
 std::string Joined(const std::vector<std::string>& words) {
@@ -203,22 +230,36 @@ std::optional<int> Job::Start(Launch launch) {
               }
             });
       }});
-  main_ = launch.pid();
-  launching_ = !options_.on.empty();
-  auto exec_error = launch.Go(launching_ ? Trace::kFromExec : Trace::kNo);
-  if (!exec_error) {
-    return FailStart(exec_error.error().message, kOwnFailure);
-  }
-  if (*exec_error != 0) {
-    constexpr int kNotFound = 127;
-    constexpr int kCannotExecute = 126;
-    return FailStart(fmt::format("cannot execute {}: {}", options_.command[0],
-                                 std::strerror(*exec_error)),
-                     *exec_error == ENOENT ? kNotFound : kCannotExecute);
+  if (auto failed = Execute(launch)) {
+    return failed;
   }
   ::prctl(PR_SET_TIMERSLACK, 1);
   TellFront(FrontMessage::Kind::kStarted, main_);
   OnChildSignal();
+  return std::nullopt;
+}
+
+std::optional<int> Job::Execute(Launch& launch) {
+  main_ = launch.pid();
+  auto started = launch.Go(
+      options_.on.empty() ? Trace::kNo : Trace::kFromExec, [this](int signal) {
+        OnCommandState(signal != 0 ? CLD_STOPPED : CLD_CONTINUED, signal);
+      });
+  if (!started) {
+    KillDescendants();  // it may be stopped before its exec
+    return FailStart(started.error().message, kOwnFailure);
+  }
+  int error = started->exec_error;
+  if (error != 0) {
+    constexpr int kNotFound = 127;
+    constexpr int kCannotExecute = 126;
+    return FailStart(fmt::format("cannot execute {}: {}", options_.command[0],
+                                 std::strerror(error)),
+                     error == ENOENT ? kNotFound : kCannotExecute);
+  }
+  if (started->at_exec) {
+    DeputyOf(main_).PlaceAtEntry(options_.on);
+  }
   return std::nullopt;
 }
 
@@ -271,9 +312,6 @@ void Job::PollDeputies() {
       traced.push_back(pid);
     }
   }
-  if (launching_) {
-    traced.push_back(main_);
-  }
   for (pid_t pid : traced) {
     bool more = true;
     while (more) {
@@ -285,16 +323,6 @@ void Job::PollDeputies() {
 
 // False if no more stops of `pid` are to be looked for now.
 bool Job::OnStop(pid_t pid, const Stop& stop) {
-  if (launching_ && pid == main_) {
-    if (stop.kind == Stop::Kind::kExec) {
-      launching_ = false;
-      DeputyOf(pid).PlaceAtEntry(options_.on);
-    } else if (!stop.Dead()) {
-      (void)Tracee(HostPid{pid})
-          .Continue(stop.kind == Stop::Kind::kSignal ? stop.value : 0);
-    }
-    return !stop.Dead();  // PollChildren reaps it
-  }
   DeputyOf(pid).OnStop(stop);
   if (stop.Dead()) {
     Reap(pid);
@@ -304,25 +332,11 @@ bool Job::OnStop(pid_t pid, const Stop& stop) {
 }
 
 void Job::PollChildren() {
-  for (;;) {
-    siginfo_t info{};
-    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0 ||
-        info.si_pid == 0) {
-      break;
-    }
-    // The kernel shows a tracer the stops too, whatever it asks for (wait.c,
-    // wait_task_stopped): this one has come since PollDeputies looked, and its
-    // SIGCHLD makes us look again.
-    bool ended = info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
-                 info.si_code == CLD_DUMPED;
-    if (!ended) {
-      break;
-    }
-    Reap(info.si_pid);
+  while (auto ended = EndedChild()) {
+    Reap(*ended);
   }
   auto found = deputies_.find(main_);
-  bool traced =
-      launching_ || (found != deputies_.end() && found->second->Traced());
+  bool traced = found != deputies_.end() && found->second->Traced();
   if (main_ > 0 && !main_status_ && !traced) {
     siginfo_t info{};
     while (::waitid(P_PID, static_cast<id_t>(main_), &info,

@@ -53,6 +53,7 @@ class Job {
   void TellFront(FrontMessage::Kind kind, int value);
   int FailStart(const std::string& reason, int status);
 
+  std::optional<int> Execute(Launch& launch);
   Status ConnectDaemon();
   void OnRequest(const wire::Request& request);
   void OnMoveRequest(const wire::Request& request);
@@ -93,7 +94,6 @@ class Job {
   pid_t main_ = -1;
   std::optional<int> main_status_;
   std::optional<std::string> lost_;
-  bool launching_ = false;  // traced, before its first exec stop
   bool ending_ = false;
 };
 

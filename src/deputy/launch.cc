@@ -1,7 +1,9 @@
 #include "deputy/launch.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ptrace.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -34,6 +36,14 @@ Result<std::pair<UniqueFd, UniqueFd>> MakePipe() {
   ::_exit(err == ENOENT ? 127 : 126);
 }
 
+// Where it was not reaped.
+bool HasEnded(pid_t child) {
+  siginfo_t info{};
+  return ::waitid(P_PID, static_cast<id_t>(child), &info,
+                  WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == child;
+}
+
 }  // namespace
 
 Result<Launch> Launch::Fork(const std::vector<std::string>& command,
@@ -57,20 +67,104 @@ Result<Launch> Launch::Fork(const std::vector<std::string>& command,
   return Launch(pid, std::move(go.second), std::move(failure.first));
 }
 
-Result<int> Launch::Go(Trace trace) {
+Result<Launch::Outcome> Launch::Go(Trace trace, const OnState& on_state) {
+  Tracee tracee(HostPid{pid_});
+  Status begun;
   if (trace == Trace::kFromExec) {
-    SSI_TRY(Tracee(HostPid{pid_})
-                .Seize(PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD |
-                       PTRACE_O_TRACEEXEC));
+    begun = tracee.Seize(PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD |
+                         PTRACE_O_TRACEEXEC);
+    if (!begun) {
+      begun = Fail(begun.error().code,
+                   "cannot trace CMD ({}): does strace or a debugger follow "
+                   "ssirun's children? `ssictl check` tells more; without --on "
+                   "CMD runs at home untraced",
+                   begun.error().message);
+    }
   }
-  char byte = 0;
-  SSI_TRY(WriteAll(go_.get(), &byte, 1));
-  int err = 0;
-  // Ends at the exec, which closes the other end before a traced process stops.
-  if (ReadAll(failure_.get(), &err, sizeof err)) {
-    return err;
+  if (begun) {
+    char byte = 0;
+    begun = WriteAll(go_.get(), &byte, 1);
   }
-  return 0;
+  Outcome outcome;
+  if (!begun && HasEnded(pid_)) {
+    return outcome;  // it was killed
+  }
+  SSI_TRY(begun);
+  if (trace == Trace::kFromExec) {
+    SSI_ASSIGN(outcome.at_exec, LeadToExec(tracee, on_state));
+  } else {
+    SSI_TRY(AwaitExec(on_state));
+  }
+  // Ends at the exec, which closes the other end before a traced process stops,
+  // or at the death of the child.
+  if (!ReadAll(failure_.get(), &outcome.exec_error,
+               sizeof outcome.exec_error)) {
+    outcome.exec_error = 0;
+  }
+  return outcome;
+}
+
+namespace {
+
+// How often what sends no event is looked at.
+constexpr int kLookEveryMs = 50;
+
+// Who waits here must not outlive the front, which nothing else tells.
+Status CheckFront(pid_t front) {
+  return ::getppid() == front
+             ? Status()
+             : Fail(ErrorCode::kGone, "the front of ssirun was killed");
+}
+
+}  // namespace
+
+// It can be stopped before, continued, or killed.
+Result<bool> Launch::LeadToExec(const Tracee& tracee, const OnState& on_state) {
+  pid_t front = ::getppid();
+  bool stopped = false;
+  for (;;) {
+    SSI_TRY(CheckFront(front));
+    SSI_ASSIGN(auto stop,
+               tracee.WaitFor(std::chrono::milliseconds(kLookEveryMs)));
+    if (!stop) {
+      continue;
+    }
+    if (stop->Dead()) {
+      return false;
+    }
+    if (stop->kind == Stop::Kind::kExec) {
+      return true;
+    }
+    if (stop->kind == Stop::Kind::kGroupStop) {
+      stopped = true;
+      on_state(stop->value);
+      SSI_TRY(tracee.Listen());
+      continue;
+    }
+    if (std::exchange(stopped, false)) {
+      on_state(0);
+    }
+    int signal = stop->kind == Stop::Kind::kSignal ? stop->value : 0;
+    auto status = tracee.Continue(signal);
+    if (!status && status.error().code != ErrorCode::kGone) {
+      return std::unexpected(status.error());
+    }
+  }
+}
+
+Status Launch::AwaitExec(const OnState& on_state) const {
+  pid_t front = ::getppid();
+  pollfd ready{failure_.get(), POLLIN, 0};
+  while (::poll(&ready, 1, kLookEveryMs) <= 0) {
+    SSI_TRY(CheckFront(front));
+    siginfo_t info{};
+    if (::waitid(P_PID, static_cast<id_t>(pid_), &info,
+                 WSTOPPED | WCONTINUED | WNOHANG) == 0 &&
+        info.si_pid == pid_) {
+      on_state(info.si_code == CLD_STOPPED ? info.si_status : 0);
+    }
+  }
+  return {};
 }
 
 }  // namespace ssi

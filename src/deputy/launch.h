@@ -4,11 +4,13 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "process/tracee.h"
 
 namespace ssi {
 
@@ -28,12 +30,21 @@ class Launch {
   [[nodiscard]] std::vector<int> descriptors() const {
     return {go_.get(), failure_.get()};
   }
-  // Lets it execute. With kFromExec it is seized, and stops at its
-  // PTRACE_EVENT_EXEC, which is still to be waited for. The errno why it could
-  // not be executed, or 0; the child has ended then.
-  Result<int> Go(Trace trace);
+  struct Outcome {
+    int exec_error = 0;    // why it could not be executed, or 0
+    bool at_exec = false;  // traced, and in its PTRACE_EVENT_EXEC stop
+  };
+  // Hears of stops before the exec: the signal, or 0 when it goes on.
+  using OnState = std::function<void(int signal)>;
+  // Lets it execute, and waits until it has. With kFromExec it is seized
+  // before. Where it was not executed it has ended, or was killed; it is still
+  // to be reaped. kGone when the front is gone. Needs SIGCHLD blocked.
+  Result<Outcome> Go(Trace trace, const OnState& on_state);
 
  private:
+  Result<bool> LeadToExec(const Tracee& tracee, const OnState& on_state);
+  [[nodiscard]] Status AwaitExec(const OnState& on_state) const;
+
   Launch(pid_t pid, UniqueFd go, UniqueFd failure)
       : pid_(pid), go_(std::move(go)), failure_(std::move(failure)) {}
 

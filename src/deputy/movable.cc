@@ -137,6 +137,13 @@ std::optional<std::string> WhyNotMovable(HostPid pid, const Baseline& baseline,
   if (Is32Bit(pid)) {
     return "it is a 32-bit program";
   }
+  // /proc/PID then belongs to root (proc(5)), who may look all the same.
+  struct stat info {};
+  if (::stat(fmt::format("/proc/{}", Raw(pid)).c_str(), &info) == 0 &&
+      info.st_uid != ::geteuid()) {
+    return "it is not dumpable, so its memory is closed to ssi "
+           "(PR_SET_DUMPABLE, or a program that cannot be read)";
+  }
   return WhyDescriptorsForbid(pid);
 }
 

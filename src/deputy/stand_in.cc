@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -346,6 +347,12 @@ Status StandIn::Resume() {
     SSI_TRY(MakeRestartBlock(injector));
   }
   SSI_TRY(UnmapAgent(injector, window_->remote()));
+  // Last: its memory may be closed to us from here on.
+  if (dumpable_ == 0 || dumpable_ == 1) {
+    SSI_TRY(injector.MustCall(
+        "PR_SET_DUMPABLE", SYS_prctl,
+        {PR_SET_DUMPABLE, static_cast<std::uint64_t>(dumpable_)}));
+  }
   stop_pending_ |= injector.stop_pending();
   window_.reset();
   planted_ = false;

@@ -127,6 +127,7 @@ class StandIn {
   };
   std::vector<Lifted> lifted_;
   CapturedProcess incoming_;
+  std::int64_t dumpable_ = -1;  // to be set when it runs here again
   bool planted_ = false;
   bool stop_pending_ = false;
 };

@@ -169,6 +169,7 @@ Status StandIn::FinishRefill(const SignalActions& current) {
   SSI_TRY(RequeueUndelivered(runner));
   stop_pending_ |= runner.stop_pending();
   thread_ = incoming_.image.threads[0];
+  dumpable_ = incoming_.image.states.dumpable;
   vmas_.clear();
   kept_.clear();
   incoming_ = {};

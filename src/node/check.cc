@@ -1,11 +1,10 @@
 #include "node/check.h"
 
-#include <cstdlib>
 #include <functional>
 #include <map>
 #include <set>
-#include <sstream>
 
+#include "base/taken_away.h"
 #include "node/check_child.h"
 #include "node/check_table.h"
 #include "node/hindrances.h"
@@ -15,19 +14,6 @@ namespace ssi {
 namespace {
 
 using Ids = std::set<std::string, std::less<>>;
-
-// The ids that SSI_PROBE takes away.
-Ids ForcedAbsent() {
-  Ids ids;
-  const char* probe = std::getenv("SSI_PROBE");
-  std::istringstream stream(probe == nullptr ? "" : probe);
-  for (std::string word; std::getline(stream, word, ',');) {
-    if (word.starts_with('-')) {
-      ids.insert(word.substr(1));
-    }
-  }
-  return ids;
-}
 
 // Ids that are not there, each with the first one of those that it rests on,
 // which is the one to do something about.
@@ -91,7 +77,7 @@ CheckResult ResultOf(const CheckRow& row, const Result<Found>& found,
 
 std::vector<CheckResult> RunChecks(std::span<const CheckRow> rows,
                                    std::chrono::milliseconds limit) {
-  Ids forced = ForcedAbsent();
+  Ids forced = TakenAway();
   Absent absent;
   std::vector<CheckResult> results;
   for (const auto& row : rows) {

@@ -3,12 +3,12 @@
 #include <cpuid.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <set>
 #include <sstream>
 #include <string_view>
 
 #include "base/files.h"
+#include "base/taken_away.h"
 
 namespace ssi {
 
@@ -81,18 +81,6 @@ unsigned ExtendedStateSize() {
   unsigned edx = 0;
   constexpr unsigned kLeaf = 0xd;
   return __get_cpuid_count(kLeaf, 0, &eax, &ebx, &ecx, &edx) != 0 ? ebx : 0;
-}
-
-std::set<std::string> TakenAway() {
-  std::set<std::string> names;
-  const char* probe = std::getenv("SSI_PROBE");
-  std::istringstream stream(probe == nullptr ? "" : probe);
-  for (std::string word; std::getline(stream, word, ',');) {
-    if (word.starts_with('-')) {
-      names.insert(word.substr(1));
-    }
-  }
-  return names;
 }
 
 constexpr std::string_view kStatePrefix = "xstate=";

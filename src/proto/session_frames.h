@@ -30,6 +30,8 @@ inline constexpr FrameType kUsage{31};         // G    Usage
 inline constexpr FrameType kSettled{32};  // G    empty: frozen, and all that
                                           //      it did has been said
 
+inline constexpr FrameType kAskUsage{33};  // H    empty: Usage is wanted now
+
 // Flag of kCall: part of what an earlier one began, which is carried on even
 // while the process is about to come home: the next piece, or an undo.
 inline constexpr std::uint16_t kFollowing = 1;

@@ -16,11 +16,19 @@ namespace ssi::proto {
 // new frame type that is only sent after the peer's Hello said it knows it.
 // The layout of the preamble itself never changes: it is how two versions
 // find out about each other.
+#ifdef SSI_TEST_PROTOCOL  // the tests build an ssid of another one
+inline constexpr std::uint16_t kVersion = SSI_TEST_PROTOCOL;
+#else
 inline constexpr std::uint16_t kVersion = 1;
+#endif
 
 // The oldest protocol that this program still speaks. It goes up when the code
 // for an old one is taken out.
+#ifdef SSI_TEST_PROTOCOL
+inline constexpr std::uint16_t kMinVersion = SSI_TEST_PROTOCOL;
+#else
 inline constexpr std::uint16_t kMinVersion = 1;
+#endif
 
 }  // namespace ssi::proto
 

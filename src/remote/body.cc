@@ -16,12 +16,14 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/taken_away.h"
 #include "process/agent_site.h"
 #include "process/call_runner.h"
 #include "process/capture.h"
 #include "process/leave_vdso.h"
 #include "process/page_reader.h"
 #include "process/page_scan.h"
+#include "remote/lacks.h"
 #include "remote/sandbox_protocol.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -75,7 +77,11 @@ std::uint64_t SyscallOffset() {
 Result<Body> Body::Build(Sandbox& sandbox, const CapturedProcess& incoming,
                          const LocalFile& local_file) {
   SSI_ASSIGN(RemoteAddr code, PlaceForAgent(incoming.image));
-  SSI_ASSIGN(auto made, sandbox.Spawn(incoming.image.pid, code));
+  auto spawned = sandbox.Spawn(incoming.image.pid, code);
+  if (!spawned) {
+    return std::unexpected(Lacks("set_tid", spawned.error()));
+  }
+  SpawnedProcess made = *std::move(spawned);
   Body body(Tracee(made.pid), std::move(made.pid_fd), code);
   SSI_TRY(body.tracee_.Seize(kAwayOptions));
   body.window_.push_back(std::move(made.window));
@@ -214,6 +220,10 @@ Status Body::InstallFilter(Sandbox& sandbox,
   std::memcpy(placed.data(), &program, sizeof program);
   std::memcpy(placed.data() + sizeof program, code.data(), code.size());
   SSI_TRY(runner.Put(0, placed));
+  if (IsTakenAway("wait_killable")) {
+    return std::unexpected(
+        Lacks("wait_killable", SystemError(EINVAL, "seccomp filter")));
+  }
   std::array<AgentCall, 2> calls = {
       // No file of ours stays in its table; the listener will be the only one.
       AgentCall{SYS_close_range, {0, ~0U, 0}, 0},
@@ -225,7 +235,11 @@ Status Body::InstallFilter(Sandbox& sandbox,
                 0}};
   SSI_TRY(runner.Run(calls));
   if (calls[1].result < 0) {
-    return FailErrno(static_cast<int>(-calls[1].result), "seccomp filter");
+    // The flag is the only thing about it that a kernel may not know.
+    auto error =
+        SystemError(static_cast<int>(-calls[1].result), "seccomp filter");
+    return std::unexpected(Lacks(
+        error.sys_errno == EINVAL ? "wait_killable" : "guest_filter", error));
   }
   SSI_ASSIGN(listener_,
              PidFdGetFd(pid_fd_.get(), static_cast<int>(calls[1].result)));

@@ -16,6 +16,7 @@
 #include "process/cpu_time.h"
 #include "proto/message.h"
 #include "proto/session_frames.h"
+#include "remote/lacks.h"
 #include "supervisor/filter.h"
 
 namespace ssi {
@@ -64,15 +65,26 @@ Guest::~Guest() {
   Destroy();
 }
 
+Status Guest::MakeSandbox() {
+  auto sandbox = Sandbox::Make();
+  if (!sandbox) {
+    return std::unexpected(Lacks("sandbox", sandbox.error()));
+  }
+  sandbox_.emplace(*std::move(sandbox));
+  SSI_ASSIGN(ClockOffsets own, OwnClockOffsets());
+  auto status = sandbox_->SetClockOffsets(
+      {own.monotonic + shift_.monotonic, own.boot + shift_.boot});
+  if (!status) {
+    return std::unexpected(Lacks("time_namespace", status.error()));
+  }
+  return {};
+}
+
 Status Guest::Build(const CapturedProcess& incoming, const ClockShift& shift) {
   shift_ = shift;
   incoming_ = incoming;
   followed_ = incoming.image;
-  SSI_ASSIGN(auto sandbox, Sandbox::Make());
-  sandbox_.emplace(std::move(sandbox));
-  SSI_ASSIGN(ClockOffsets own, OwnClockOffsets());
-  SSI_TRY(sandbox_->SetClockOffsets(
-      {own.monotonic + shift.monotonic, own.boot + shift.boot}));
+  SSI_TRY(MakeSandbox());
   auto local_file = [this](std::uint32_t id) -> Result<const UniqueFd*> {
     for (const auto& file : followed_.files) {
       if (file.id == id) {

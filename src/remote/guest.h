@@ -102,6 +102,7 @@ class Guest {
   [[nodiscard]] bool HasOutstandingCall() const;
 
  private:
+  Status MakeSandbox();
   void MakeParts();
   void OnListener();
   void OnStopStatus(const Stop& stop);

@@ -114,6 +114,8 @@ Status Remote::HandleFrame(const proto::FrameHeader& header,
     wire::SignalOffer offer;
     SSI_TRY(proto::DecodeMessage(payload, offer));
     guest_->OnSignal(offer);
+  } else if (header.type == session::kAskUsage) {
+    SendUsage();
   } else if (header.type == session::kStop) {
     guest_->OnStop();
   } else if (header.type == session::kContinue) {

@@ -83,6 +83,7 @@ class Remote {
 
   // ---- actions of the machines ----
   void Send(migration::Role from, const migration::Message& message);
+  void FailArrival(const Error& error);
   void CheckAsk(const migration::Ask& ask);
   void ReceiveImage();
   void OnImage(Result<CapturedProcess> image);

@@ -1,4 +1,6 @@
 // The steps of a move that the machines ask of this side.
+#include <cerrno>
+
 #include <spdlog/spdlog.h>
 
 #include "base/fault.h"
@@ -27,12 +29,22 @@ bool Remote::CutAt(const char* point) {
   return true;
 }
 
+// A process that was accepted cannot be here after all.
+void Remote::FailArrival(const Error& error) {
+  const std::string& node = places_.policy.node;
+  Feed(migration::StepFailed{
+      error.sys_errno == ENOMEM
+          ? fmt::format("{} is out of memory: {}", node, error.message)
+          : fmt::format("{}: {}", node, error.message)});
+}
+
 void Remote::CheckAsk(const migration::Ask& ask) {
   if (CutAt("guest.asked")) {
     return;
   }
   auto refused = ReasonToRefuse(ask, details_, places_.policy);
   if (refused) {
+    spdlog::info("{}: refused: {}", name_, *refused);
     Feed(migration::Rejected{*refused});
     return;
   }
@@ -110,7 +122,7 @@ void Remote::OnImage(Result<CapturedProcess> image) {
     return;
   }
   if (!image) {
-    Feed(migration::StepFailed{image.error().message});
+    FailArrival(image.error());
     return;
   }
   migration::Destination destination;
@@ -122,7 +134,7 @@ void Remote::OnImage(Result<CapturedProcess> image) {
     status = guest_->Build(*image, shift_);
   }
   if (!status) {
-    Feed(migration::StepFailed{status.error().message});
+    FailArrival(status.error());
     return;
   }
   if (CutAt("guest.contents")) {
@@ -159,7 +171,7 @@ void Remote::OnContents(Result<migration::Checksum> checksum) {
     return;
   }
   if (!checksum) {
-    Feed(migration::StepFailed{checksum.error().message});
+    FailArrival(checksum.error());
     return;
   }
   for (const auto& [file, needed] : filling_) {
@@ -179,7 +191,7 @@ void Remote::BeginRebuild() {
     status = places_.watchdog.Guard(guest_->init_pid_fd());
   }
   if (!status) {
-    Feed(migration::StepFailed{status.error().message});
+    FailArrival(status.error());
     return;
   }
   Feed(migration::Rebuilt{checksum_});
@@ -190,7 +202,7 @@ void Remote::StartHere() {
     return;
   }
   if (auto status = guest_->Start(); !status) {
-    Feed(migration::StepFailed{status.error().message});
+    FailArrival(status.error());
     return;
   }
   spdlog::info("{}: process {} of {} runs here ({})", name_, home_pid_,

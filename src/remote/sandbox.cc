@@ -18,6 +18,7 @@
 #include <string>
 
 #include "base/files.h"
+#include "base/taken_away.h"
 #include "base/unix_socket.h"
 #include "process/agent_site.h"
 #include "remote/sandbox_protocol.h"
@@ -307,6 +308,9 @@ Result<ReceivedMessage> Sandbox::Ask(const InitRequest& request,
 }
 
 Status Sandbox::SetClockOffsets(const ClockOffsets& offsets) {
+  if (IsTakenAway("time_namespace")) {
+    return FailErrno(EINVAL, "sandbox: make a time namespace");
+  }
   InitRequest request{};
   request.command = InitCommand::kNewTime;
   SSI_TRY(Ask(request, {}, "make a time namespace"));
@@ -316,6 +320,9 @@ Status Sandbox::SetClockOffsets(const ClockOffsets& offsets) {
 }
 
 Result<SpawnedProcess> Sandbox::Spawn(HomePid pid, RemoteAddr code) {
+  if (IsTakenAway("set_tid")) {
+    return FailErrno(EINVAL, "sandbox: make process {}", Raw(pid));
+  }
   SSI_ASSIGN(UniqueFd memory, MakeMemFd("ssi-window"));
   if (::ftruncate(memory.get(), kWindowSize) != 0) {
     return FailErrno(errno, "size of an agent's window");

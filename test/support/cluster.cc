@@ -99,9 +99,9 @@ std::vector<unsigned> Cluster::HomeCpus() {
   return cpus;
 }
 
-std::vector<pid_t> Cluster::Bodies(const std::string& node) const {
+std::vector<pid_t> Cluster::BodiesBelow(pid_t daemon) {
   std::vector<pid_t> bodies;
-  for (pid_t supervisor : ChildrenOf(daemon(node))) {
+  for (pid_t supervisor : ChildrenOf(daemon)) {
     for (pid_t child : ChildrenOf(supervisor)) {
       // The init of a sandbox, not the watchdog.
       if (NameOf(child).starts_with("memfd:ssi") ||

@@ -45,7 +45,10 @@ class Cluster {
   [[nodiscard]] static std::vector<unsigned> HomeCpus();
   // The bodies that compute below a node's daemon: children of the inits of
   // its sandboxes.
-  [[nodiscard]] std::vector<pid_t> Bodies(const std::string& node) const;
+  [[nodiscard]] std::vector<pid_t> Bodies(const std::string& node) const {
+    return BodiesBelow(daemon(node));
+  }
+  [[nodiscard]] static std::vector<pid_t> BodiesBelow(pid_t daemon);
 
  private:
   TemporaryFolder folder_;

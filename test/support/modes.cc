@@ -158,8 +158,6 @@ void RunOnOther(const Program& program, const std::string& folder,
   if (program.kind == Program::Kind::kComputes) {
     CHECK(home < 0.05 * native.cpu);
     CHECK(away >= 0.5 * native.cpu);
-  }
-  if (program.kind != Program::Kind::kWaits) {
     CHECK(away >= 0.9 * (away + home));
   }
   CHECK(away > 0);
@@ -249,10 +247,15 @@ void CheckInAllModes(const MakeProgram& make, const Timing& timing) {
   TemporaryFolder folder;
   Program program = make(1);
   Native native = RunNatively(program, folder.path() + "/native", timing);
-  if (native.seconds < timing.least_seconds) {
+  // More than once, where other work slowed down the run before.
+  double scale = 1;
+  for (int again = 1; again <= 3 && native.seconds < timing.least_seconds;
+       ++again) {
     constexpr double kMargin = 1.3;
-    program = make(kMargin * timing.least_seconds / native.seconds);
-    native = RunNatively(program, folder.path() + "/native-again", timing);
+    scale *= kMargin * timing.least_seconds / native.seconds;
+    program = make(scale);
+    native = RunNatively(
+        program, folder.path() + "/native-" + std::to_string(again), timing);
   }
   INFO("native: " << native.seconds << " s, " << native.cpu << " s of CPU, "
                   << native.result.status);

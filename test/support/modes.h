@@ -24,9 +24,8 @@ struct Program {
   std::string drain{};
   // Where its time goes. A program that computes has nine tenths of its user
   // time on the other node, and its stand-in less than a twentieth; one that
-  // lives of calls has the nine tenths only; one that waits must once be
-  // fetched home with a call in flight there.
-  enum class Kind { kComputes, kCalls, kWaits } kind = Kind::kComputes;
+  // waits must once be fetched home with a call in flight there.
+  enum class Kind { kComputes, kWaits } kind = Kind::kComputes;
   // Of a program's output, lines that say how long something took: left out of
   // the comparison (an extended regular expression).
   std::string without_lines{};

@@ -2,13 +2,9 @@
 // and nothing lost.
 #include <signal.h>
 
-#include <fstream>
-#include <map>
-
 #include <catch2/catch.hpp>
 
-#include "base/fault.h"
-#include "support/modes.h"
+#include "cluster/errors/errors_support.h"
 
 namespace ssi::test {
 namespace {
@@ -16,70 +12,11 @@ namespace {
 using namespace std::chrono_literals;
 using Catch::Contains;
 
-// Computes for about a second and says one number.
-const std::vector<std::string> kCompute = {
-    "mawk",
-    "BEGIN {for (i = 0; i < 12000000; i++) s = (s * 31 + i) % 1000003; print "
-    "s}"};
-const std::vector<std::string> kComputeAndCall = {
-    "gawk",
-    "BEGIN {for (i = 0; i < 6000000; i++) {s = (s * 31 + i) % 1000003; "
-    "if (i % 10000 == 0) {print i; fflush()}} print s}"};
+const CommandLine& kCompute = ComputingCommand();
 const std::vector<std::string> kComputeLong = {
     "mawk",
     "BEGIN {for (i = 0; i < 600000000; i++) s = (s * 31 + i) % 1000003; "
     "print s}"};
-
-const std::string& NativeOutput(const std::vector<std::string>& command) {
-  static std::map<std::vector<std::string>, std::string> outputs;
-  auto [at, is_new] = outputs.try_emplace(command);
-  if (is_new) {
-    Spawn spawn;
-    spawn.command = command;
-    at->second = RunToEnd(spawn, 60s).out;
-  }
-  return at->second;
-}
-
-Output RunOn(const Cluster& cluster, const std::string& node,
-             const std::vector<std::string>& command,
-             std::vector<std::string> more = {}) {
-  std::vector<std::string> words = {std::string(SSI_BIN_DIR) + "/ssirun",
-                                    "--on", node};
-  words.insert(words.end(), more.begin(), more.end());
-  words.insert(words.end(), command.begin(), command.end());
-  return RunToEnd(cluster.Ours(words), 60s);
-}
-
-// Sets a variable of the environment as long as it lives.
-class Environment {
- public:
-  Environment(const char* name, const std::string& value) : name_(name) {
-    ::setenv(name, value.c_str(), 1);
-  }
-  ~Environment() { ::unsetenv(name_); }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-  Environment(Environment&&) = delete;
-  Environment& operator=(Environment&&) = delete;
-
- private:
-  const char* name_;
-};
-
-bool NothingLeftOf(pid_t ssirun, const std::vector<pid_t>& of_it) {
-  return Eventually(
-      [&] {
-        for (pid_t pid : of_it) {
-          char state = StateOf(pid);
-          if (state != '-' && state != 'Z') {
-            return false;
-          }
-        }
-        return StateOf(ssirun) == '-' || StateOf(ssirun) == 'Z';
-      },
-      10s);
-}
 
 // Something has been computed on n2 already.
 bool Computes(const Cluster& cluster) {
@@ -221,7 +158,7 @@ TEST_CASE("garbage on the port changes nothing", "[sample][errors]") {
   auto run = RunOn(cluster, "n2", kCompute);
   CHECK(Describe(run.status) == "exit 0");
   CHECK(run.out == NativeOutput(kCompute));
-  CHECK(run.err.empty());
+  CHECK(run.err == "");
   CHECK_THAT(cluster.log("n2"), Contains("refused"));
 }
 
@@ -237,73 +174,6 @@ TEST_CASE("a command that is missing or cannot be executed",
     CHECK_THAT(run.err, Contains("cannot execute no-such-command"));
     words.back() = "/etc/passwd";
     CHECK(Describe(RunToEnd(cluster.Ours(words)).status) == "exit 126");
-  }
-}
-
-// Every step of a move in which the other node dies or its connection breaks.
-// Before the commit the program goes on at home; after it, it ends with a
-// message that names the node, and status 125. In no case anything is left.
-void CheckFault(const std::string& point, const std::string& action) {
-  Environment fault("SSI_LOCAL_FAULT", point + "=" + action);
-  Cluster cluster;
-  // One that makes calls meanwhile, where the point is a call.
-  const auto& command = point == "guest.call" ? kComputeAndCall : kCompute;
-  std::string expected = NativeOutput(command);
-  Job job(cluster, {}, command, [&] {
-    Spawn spawn;
-    spawn.out = cluster.folder() + "/out";
-    spawn.err = cluster.folder() + "/err";
-    return spawn;
-  }());
-  REQUIRE(job.CommandPid() > 0);
-  bool moved = job.MoveTo("n2");
-  if (moved) {
-    (void)job.MoveTo("n1");
-  }
-  auto of_it = DescendantsOf(job.front().pid());
-  auto bodies = cluster.Bodies("n2");
-  auto status = job.front().Wait(60s);
-  std::string out = ReadAllOf(cluster.folder() + "/out");
-  std::string err = ReadAllOf(cluster.folder() + "/err");
-  INFO(point << "=" << action << ": " << Describe(status) << "\n"
-             << err << job.last_refusal());
-  if (Describe(status) == "exit 0") {
-    CHECK(out == expected);
-  } else {
-    CHECK(Describe(status) == "exit 125");
-    CHECK_THAT(err, Contains("n2"));
-    CHECK(expected.starts_with(out));  // nothing of it wrong or twice
-  }
-  CHECK(NothingLeftOf(job.front().pid(), of_it));
-  CHECK(NothingLeftOf(job.front().pid(), bodies));
-  // Which of the two it must be: the commit is when GO has come.
-  bool before_commit = point == "guest.asked" || point == "guest.accepting" ||
-                       point == "guest.image" || point == "guest.contents" ||
-                       point == "guest.rebuilt";
-  bool after_return = point == "guest.destroying";
-  if (before_commit || after_return) {
-    CHECK(Describe(status) == "exit 0");
-  } else {
-    CHECK(Describe(status) == "exit 125");
-  }
-}
-
-TEST_CASE("the other node is killed at each step", "[sample][errors][faults]") {
-  auto points = fault::Points();
-  for (const auto& point : points) {
-    DYNAMIC_SECTION(std::string(point)) {
-      CheckFault(std::string(point), "kill");
-    }
-  }
-}
-
-TEST_CASE("the connection breaks at each step", "[sample][errors][faults]") {
-  for (const auto& point : fault::Points()) {
-    if (point != "guest.call") {  // nothing there can cut
-      DYNAMIC_SECTION(std::string(point)) {
-        CheckFault(std::string(point), "cut");
-      }
-    }
   }
 }
 

@@ -69,7 +69,7 @@ TEST_CASE("death by a signal of its own", "[sample]") {
     Subject subject(&cluster, Mode::kAway, kKillSelf);
     auto status = subject.End();
     CHECK(Describe(status) == "signal " + std::to_string(signal));
-    CHECK(subject.err().empty());
+    CHECK(subject.err() == "");
   }
 }
 
@@ -81,7 +81,7 @@ void CheckExits(int step) {
     Subject subject(&cluster, Mode::kAway, kExit);
     auto status = subject.End();
     CHECK(Describe(status) == "exit " + std::to_string(code));
-    CHECK(subject.err().empty());
+    CHECK(subject.err() == "");
   }
 }
 TEST_CASE("some exit statuses", "[sample]") {

@@ -27,8 +27,8 @@ class Shell {
       : cluster_(cluster),
         run_(cluster == nullptr ? "" : "ssirun --on n2 "),
         terminal_({"/bin/bash", "--norc", "--noprofile", "--noediting", "-i"},
-                  Environment(cluster), folder_.path()) {
-    Do("unset HISTFILE; PS1='ready> '");
+                  Environment(cluster, folder_.path()), folder_.path()) {
+    Do("PS1='ready> '");
   }
 
   // Types a line and waits for nothing.
@@ -97,11 +97,14 @@ class Shell {
   }
 
  private:
+  // Its history goes with the folder: a shell that is hung up early writes one
+  // before it has read a line that forbids it.
   static std::map<std::string, std::string> Environment(
-      const Cluster* cluster) {
+      const Cluster* cluster, const std::string& home) {
     std::map<std::string, std::string> environment = {
         {"TERM", "dumb"},
-        {"HISTFILE", ""},
+        {"HOME", home},
+        {"HISTFILE", home + "/history"},
         {"LC_ALL", "C"},
         {"PATH", std::string(SSI_BIN_DIR) + ":/usr/bin:/bin"}};
     if (cluster != nullptr) {

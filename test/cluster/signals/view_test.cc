@@ -77,7 +77,8 @@ TEST_CASE("ps and kill see the same process away as at home", "[sample]") {
     CHECK(std::string(link).starts_with("/dev/pts/"));
     REQUIRE(Describe(cluster.Ssictl({"home", std::to_string(pid)}).status) ==
             "exit 0");
-    CHECK(cluster.Bodies("n2").empty());
+    // The copy ends when n2 has heard that it is not needed.
+    CHECK(Eventually([&] { return cluster.Bodies("n2").empty(); }, 10s));
     CHECK(Ps(pid, kColumns) == before);
     CHECK(TracerOf(pid) == "0");
   }

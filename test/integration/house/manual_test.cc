@@ -121,7 +121,7 @@ TEST_CASE("the man pages have no mistakes that groff finds", "[house]") {
         "-z",     std::string(SSI_SOURCE_DIR) + "/man/" + program + ".1"};
     auto run = RunToEnd(groff);
     CHECK(Describe(run.status) == "exit 0");
-    CHECK(run.err.empty());
+    CHECK(run.err == "");
   }
 }
 

@@ -1,0 +1,128 @@
+// Signals that meet CMD before it is executed: its process is there already,
+// and what natively happens to it must happen.
+#include <signal.h>
+
+#include <catch2/catch.hpp>
+
+#include "support/cluster.h"
+
+namespace ssi::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+// As soon as there is one: it waits to be let go then, or has just been.
+pid_t EarlyChild(pid_t front) {
+  for (;;) {
+    for (pid_t supervisor : ChildrenOf(front)) {
+      auto children = ChildrenOf(supervisor);
+      if (!children.empty()) {
+        return children[0];
+      }
+    }
+    if (StateOf(front) == '-' || StateOf(front) == 'Z') {
+      return -1;
+    }
+  }
+}
+
+bool Stopped(pid_t pid) {
+  return StateOf(pid) == 'T' || StateOf(pid) == 't';
+}
+
+struct Started {
+  Started(const Cluster& cluster, const std::vector<std::string>& options,
+          const std::vector<std::string>& program)
+      : front([&] {
+          std::vector<std::string> words = {std::string(SSI_BIN_DIR) +
+                                            "/ssirun"};
+          words.insert(words.end(), options.begin(), options.end());
+          words.insert(words.end(), program.begin(), program.end());
+          Spawn spawn = cluster.Ours(words);
+          spawn.out = cluster.folder() + "/out";
+          spawn.err = cluster.folder() + "/err";
+          return spawn;
+        }()),
+        command(EarlyChild(front.pid())) {
+    REQUIRE(command > 0);
+  }
+  Child front;
+  pid_t command;
+};
+
+void CheckEarlyDeath(const std::vector<std::string>& options, int signal) {
+  Cluster cluster;
+  for (int i = 0; i < 8; ++i) {
+    INFO("signal " << signal << ", round " << i);
+    Started job(cluster, options, {"sleep", "1000"});
+    ::kill(job.command, signal);
+    auto status = job.front.Wait(15s);
+    CHECK(Describe(status) == "signal " + std::to_string(signal));
+    CHECK(Eventually([&] { return cluster.Bodies("n2").empty(); }, 10s));
+    if (!status) {
+      ::kill(job.command, SIGKILL);
+    }
+  }
+}
+
+void CheckEarlyStop(const std::vector<std::string>& options) {
+  Cluster cluster;
+  for (int i = 0; i < 8; ++i) {
+    INFO("round " << i);
+    Started job(cluster, options, {"echo", "ran"});
+    ::kill(job.command, SIGSTOP);
+    // Also when it comes just before or after exec: it stays stopped.
+    CHECK(Eventually([&] { return Stopped(job.command); }, 10s));
+    CHECK(Eventually([&] { return Stopped(job.front.pid()); }, 10s));
+    CHECK(Stopped(job.command));
+    CHECK(ReadAllOf(cluster.folder() + "/out").empty());
+    ::kill(job.command, SIGCONT);
+    auto status = job.front.Wait(15s);
+    CHECK(Describe(status) == "exit 0");
+    CHECK(ReadAllOf(cluster.folder() + "/out") == "ran\n");
+    CHECK(ReadAllOf(cluster.folder() + "/err").empty());
+    if (!status) {
+      ::kill(job.command, SIGKILL);
+    }
+  }
+}
+
+TEST_CASE("killed before it is executed", "[sample]") {
+  const std::vector<std::string> options =
+      GENERATE(as<std::vector<std::string>>{}, std::vector<std::string>{},
+               std::vector<std::string>{"--on", "n2"});
+  CheckEarlyDeath(options, SIGALRM);
+  CheckEarlyDeath(options, SIGKILL);
+}
+
+TEST_CASE("stopped before it is executed", "[sample]") {
+  SECTION("at home") {
+    CheckEarlyStop({});
+  }
+  SECTION("--on n2") {
+    CheckEarlyStop({"--on", "n2"});
+  }
+}
+
+TEST_CASE("ssirun is killed while CMD is stopped and not executed yet",
+          "[sample]") {
+  Cluster cluster;
+  for (bool on : {false, true}) {
+    Started job(cluster,
+                on ? std::vector<std::string>{"--on", "n2"}
+                   : std::vector<std::string>{},
+                {"sleep", "1000"});
+    ::kill(job.command, SIGSTOP);
+    CHECK(Eventually([&] { return Stopped(job.command); }, 10s));
+    auto supervisor = ChildrenOf(job.front.pid());
+    ::kill(job.front.pid(), SIGKILL);
+    CHECK(Describe(job.front.Wait(10s)) == "signal 9");
+    for (pid_t pid : {supervisor.at(0), job.command}) {
+      CHECK(Eventually(
+          [pid] { return StateOf(pid) == '-' || StateOf(pid) == 'Z'; }, 10s));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ssi::test
