@@ -242,7 +242,8 @@ std::optional<int> Job::Start(Launch launch) {
 std::optional<int> Job::Execute(Launch& launch) {
   main_ = launch.pid();
   auto started = launch.Go(
-      options_.on.empty() ? Trace::kNo : Trace::kFromExec, [this](int signal) {
+      options_.on.empty() ? Trace::kNo : Trace::kFromExec, options_.front,
+      [this](int signal) {
         OnCommandState(signal != 0 ? CLD_STOPPED : CLD_CONTINUED, signal);
       });
   if (!started) {
@@ -297,7 +298,9 @@ Deputy& Job::DeputyOf(pid_t pid) {
       }
       ::kill(pid, SIGKILL);
     };
-    hooks.changed = [] {
+    // A process that is no longer traced may have been stopped meanwhile.
+    hooks.changed = [this] {
+      asio::post(loop_, [this] { PollChildren(); });
     };
     deputy = std::make_unique<Deputy>(*places_, HostPid{pid}, CommandOf(pid),
                                       std::move(hooks));
