@@ -114,6 +114,7 @@ int main(int argc, char** argv) {
       return kOwnFailure;
     }
   }
+  options.front = ::getpid();
   return ssi::Front::Run([&options](ssi::UniqueFd front, const sigset_t& mask) {
     return ssi::RunHomeSupervisor(options, std::move(front), mask);
   });

@@ -88,9 +88,13 @@ Result<ReceivedMessage> ReceiveWithFds(int socket, std::size_t limit) {
   message.msg_control = control.data();
   message.msg_controllen = control.size();
   ssize_t n = 0;
+  // A peer that ends without having read all gives ECONNRESET, once, before
+  // what it said last (net/unix/af_unix.c, unix_release_sock).
+  bool reset = false;
   do {
+    reset = n < 0 && errno == ECONNRESET;
     n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-  } while (n < 0 && errno == EINTR);
+  } while (n < 0 && (errno == EINTR || (errno == ECONNRESET && !reset)));
   if (n < 0) {
     return FailErrno(errno, "recvmsg");
   }

@@ -151,9 +151,13 @@ bool Front::OnMessage() {
   switch (message.kind) {
     case FrontMessage::Kind::kStarted: {
       command_ = message.value;
-      // Not possible for a session leader: then what is sent to the group
-      // reaches us as well, and is told apart by its sender (OnSignal).
-      left_group_ = ::setpgid(0, supervisor_) == 0;
+      // Into the supervisor's group or, where that is of another session, one
+      // of its own. Not possible for the leader of a session or, then, of
+      // CMD's group: what is sent to the group reaches us as well, and is told
+      // apart by its sender (OnSignal).
+      pid_t group = ::getpgrp();
+      left_group_ = ::setpgid(0, supervisor_) == 0 ||
+                    (::setpgid(0, 0) == 0 && ::getpgrp() != group);
       FrontMessage joined{FrontMessage::Kind::kJoined, left_group_ ? 1 : 0};
       (void)SendWithFds(socket_.get(), std::as_bytes(std::span(&joined, 1)),
                         {});

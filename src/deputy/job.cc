@@ -16,6 +16,7 @@
 #include "base/unix_socket.h"
 #include "deputy/processes.h"
 #include "deputy/stats.h"
+#include "process/stat_fields.h"
 
 namespace ssi {
 
@@ -242,7 +243,8 @@ std::optional<int> Job::Start(Launch launch) {
 std::optional<int> Job::Execute(Launch& launch) {
   main_ = launch.pid();
   auto started = launch.Go(
-      options_.on.empty() ? Trace::kNo : Trace::kFromExec, [this](int signal) {
+      options_.on.empty() ? Trace::kNo : Trace::kFromExec, options_.front,
+      [this](int signal) {
         OnCommandState(signal != 0 ? CLD_STOPPED : CLD_CONTINUED, signal);
       });
   if (!started) {
@@ -297,7 +299,9 @@ Deputy& Job::DeputyOf(pid_t pid) {
       }
       ::kill(pid, SIGKILL);
     };
-    hooks.changed = [] {
+    // A process that is no longer traced may have been stopped meanwhile.
+    hooks.changed = [this] {
+      asio::post(loop_, [this] { PollChildren(); });
     };
     deputy = std::make_unique<Deputy>(*places_, HostPid{pid}, CommandOf(pid),
                                       std::move(hooks));
@@ -434,12 +438,33 @@ void Job::TellStats() {
   }
 }
 
+namespace {
+
+// CMD's group is orphaned where no member has a parent in another group of the
+// session: the terminal's stop signals do nothing to it, and reading in the
+// background gives EIO (POSIX). CMD's parent is this process, and must count
+// as the front's own parent would: it stays in the session, in another group,
+// only if that one is there.
+void LeaveGroup(pid_t front) {
+  auto stat = StatFields::Read(HostPid{front});
+  constexpr std::size_t kParent = 4;
+  auto parent =
+      static_cast<pid_t>(stat ? stat->Number(kParent).value_or(0) : 0);
+  bool counts = parent > 0 && ::getsid(parent) == ::getsid(0) &&
+                ::getpgid(parent) != ::getpgrp();
+  if (counts || ::setsid() < 0) {
+    ::setpgid(0, 0);
+  }
+}
+
+}  // namespace
+
 int RunHomeSupervisor(const JobOptions& options, UniqueFd front,
                       const sigset_t& mask) {
   auto launch = Launch::Fork(options.command, mask);
   // A group of its own, so that what the user sends to the job's group does
   // not stop or end it (front.h).
-  ::setpgid(0, 0);
+  LeaveGroup(options.front);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::prctl(PR_SET_NAME, "ssi-home");
   std::vector<int> keep = {front.get()};

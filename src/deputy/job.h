@@ -23,6 +23,7 @@
 namespace ssi {
 
 struct JobOptions {
+  pid_t front = -1;  // of ssirun, which the user sees
   std::vector<std::string> command;
   std::string on;     // node where programs are placed; empty: none
   int stats_fd = -1;  // where the statistics go; borrowed; -1: none

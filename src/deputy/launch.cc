@@ -67,7 +67,8 @@ Result<Launch> Launch::Fork(const std::vector<std::string>& command,
   return Launch(pid, std::move(go.second), std::move(failure.first));
 }
 
-Result<Launch::Outcome> Launch::Go(Trace trace, const OnState& on_state) {
+Result<Launch::Outcome> Launch::Go(Trace trace, pid_t front,
+                                   const OnState& on_state) {
   Tracee tracee(HostPid{pid_});
   Status begun;
   if (trace == Trace::kFromExec) {
@@ -91,9 +92,9 @@ Result<Launch::Outcome> Launch::Go(Trace trace, const OnState& on_state) {
   }
   SSI_TRY(begun);
   if (trace == Trace::kFromExec) {
-    SSI_ASSIGN(outcome.at_exec, LeadToExec(tracee, on_state));
+    SSI_ASSIGN(outcome.at_exec, LeadToExec(tracee, front, on_state));
   } else {
-    SSI_TRY(AwaitExec(on_state));
+    SSI_TRY(AwaitExec(front, on_state));
   }
   // Ends at the exec, which closes the other end before a traced process stops,
   // or at the death of the child.
@@ -119,8 +120,8 @@ Status CheckFront(pid_t front) {
 }  // namespace
 
 // It can be stopped before, continued, or killed.
-Result<bool> Launch::LeadToExec(const Tracee& tracee, const OnState& on_state) {
-  pid_t front = ::getppid();
+Result<bool> Launch::LeadToExec(const Tracee& tracee, pid_t front,
+                                const OnState& on_state) {
   bool stopped = false;
   for (;;) {
     SSI_TRY(CheckFront(front));
@@ -152,8 +153,7 @@ Result<bool> Launch::LeadToExec(const Tracee& tracee, const OnState& on_state) {
   }
 }
 
-Status Launch::AwaitExec(const OnState& on_state) const {
-  pid_t front = ::getppid();
+Status Launch::AwaitExec(pid_t front, const OnState& on_state) const {
   pollfd ready{failure_.get(), POLLIN, 0};
   while (::poll(&ready, 1, kLookEveryMs) <= 0) {
     SSI_TRY(CheckFront(front));

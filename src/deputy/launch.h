@@ -38,12 +38,14 @@ class Launch {
   using OnState = std::function<void(int signal)>;
   // Lets it execute, and waits until it has. With kFromExec it is seized
   // before. Where it was not executed it has ended, or was killed; it is still
-  // to be reaped. kGone when the front is gone. Needs SIGCHLD blocked.
-  Result<Outcome> Go(Trace trace, const OnState& on_state);
+  // to be reaped. kGone when `front`, the parent, is gone. Needs SIGCHLD
+  // blocked.
+  Result<Outcome> Go(Trace trace, pid_t front, const OnState& on_state);
 
  private:
-  Result<bool> LeadToExec(const Tracee& tracee, const OnState& on_state);
-  [[nodiscard]] Status AwaitExec(const OnState& on_state) const;
+  Result<bool> LeadToExec(const Tracee& tracee, pid_t front,
+                          const OnState& on_state);
+  [[nodiscard]] Status AwaitExec(pid_t front, const OnState& on_state) const;
 
   Launch(pid_t pid, UniqueFd go, UniqueFd failure)
       : pid_(pid), go_(std::move(go)), failure_(std::move(failure)) {}

@@ -141,7 +141,7 @@ Status StandIn::StopThread(std::chrono::nanoseconds limit) {
       }
       case Stop::Kind::kGroupStop:
         SSI_TRY(tracee_.Detach());
-        return Fail(ErrorCode::kRetry, "process {} is stopped (signal {})",
+        return Fail(ErrorCode::kDenied, "process {} is stopped (signal {})",
                     Raw(tracee_.pid()), stop->value);
       case Stop::Kind::kSignal:
         // Every trap takes a pending interrupt away (kernel/signal.c,

@@ -42,7 +42,7 @@ class StandIn {
   };
   // Stops a process. kRetry, with the call that it is in, where it does not
   // stop within `limit`: it then is traced, and must be detached at its next
-  // stop. kRetry also where it is stopped by a signal; it is detached then.
+  // stop. kDenied where it is stopped by a signal; it is detached then.
   static Result<StandIn> Freeze(HostPid pid, Found found,
                                 std::chrono::nanoseconds limit);
 

@@ -37,10 +37,11 @@ constexpr std::array kBounds = {
     &MemoryLayout::env_end};
 
 constexpr std::array kStates = {
-    &ProcessStates::personality, &ProcessStates::dumpable,
-    &ProcessStates::thp_disable, &ProcessStates::timer_slack,
-    &ProcessStates::tsc_mode,    &ProcessStates::mdwe,
-    &ProcessStates::membarrier,  &ProcessStates::no_new_privs};
+    &ProcessStates::personality,      &ProcessStates::dumpable,
+    &ProcessStates::thp_disable,      &ProcessStates::timer_slack,
+    &ProcessStates::tsc_mode,         &ProcessStates::mdwe,
+    &ProcessStates::membarrier,       &ProcessStates::no_new_privs,
+    &ProcessStates::extended_features};
 
 void AreaToWire(const ImageArea& area, wire::Area& out) {
   out.set_start(area.vma.start);

@@ -26,6 +26,7 @@ namespace {
 
 constexpr std::uint64_t kMembarrierGetRegistrations = 1U << 9;  // Linux 6.3
 constexpr std::size_t kSigsetSize = 8;
+constexpr std::uint64_t kArchGetXcompPerm = 0x1022;  // Linux 5.16
 
 // struct rseq (uapi/linux/rseq.h): rseq_cs is at 8.
 constexpr std::uint64_t kRseqCsOffset = 8;
@@ -221,14 +222,22 @@ Status CaptureStates(CallRunner& runner, ProcessStates& states) {
     calls.push_back({state.number, state.args, 0});
   }
   calls.push_back({SYS_prctl, {PR_GET_TSC, Raw(runner.space())}, 0});
+  std::uint64_t features_slot = 8;
+  calls.push_back({SYS_arch_prctl,
+                   {kArchGetXcompPerm, Raw(runner.space()) + features_slot},
+                   0});
   SSI_TRY(runner.Run(calls));
   for (std::size_t i = 0; i < kStateCalls.size(); ++i) {
     states.*kStateCalls[i].member = std::max(calls[i].result, std::int64_t{-1});
   }
   std::int32_t tsc = 0;
-  if (calls.back().result == 0) {
+  if (calls[kStateCalls.size()].result == 0) {
     SSI_TRY(runner.Get(0, std::as_writable_bytes(std::span(&tsc, 1))));
     states.tsc_mode = tsc;
+  }
+  if (calls.back().result == 0) {
+    SSI_TRY(runner.Get(features_slot, std::as_writable_bytes(std::span(
+                                          &states.extended_features, 1))));
   }
   return {};
 }

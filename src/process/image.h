@@ -110,6 +110,7 @@ struct ProcessStates {
   std::int64_t mdwe = -1;
   std::int64_t membarrier = -1;
   std::int64_t no_new_privs = -1;
+  std::int64_t extended_features = -1;  // ARCH_GET_XCOMP_PERM
 };
 
 // Values of the clocks that the process may have read: no clock may show it

@@ -363,6 +363,15 @@ Status RestoreStates(CallRunner& runner, const ProcessImage& image,
     batch.Add("PR_SET_TSC", SYS_prctl,
               {PR_SET_TSC, static_cast<std::uint64_t>(states.tsc_mode)});
   }
+  // Before the registers themselves: AMX (18), the only one so far that a
+  // process must ask for.
+  constexpr int kTileData = 18;
+  constexpr std::uint64_t kArchReqXcompPerm = 0x1023;
+  if (states.extended_features > 0 &&
+      (states.extended_features >> kTileData & 1) != 0) {
+    batch.Add("permission to use AMX", SYS_arch_prctl,
+              {kArchReqXcompPerm, kTileData});
+  }
   SSI_TRY(batch.Flush());
   SSI_TRY(RestoreDescriptors(runner, image));
   return RegisterUserMemory(runner, thread);

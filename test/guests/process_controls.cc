@@ -167,6 +167,32 @@ void NoNewPrivileges() {
 
 }  // namespace
 
+namespace {
+
+// Permissions for large register states (AMX): what was asked for holds, and
+// what a CPU has not is refused, wherever it runs.
+void ExtendedFeatures() {
+  constexpr int kGetSupported = 0x1021;
+  constexpr int kGetPermitted = 0x1022;
+  constexpr int kRequest = 0x1023;
+  constexpr int kTileData = 18;
+  std::uint64_t supported = 0;
+  if (syscall(SYS_arch_prctl, kGetSupported, &supported) != 0) {
+    return;  // before Linux 5.16
+  }
+  static const std::uint64_t at_first = supported;
+  SSI_EQ(supported, at_first);
+  const bool has_tiles = (supported >> kTileData & 1) != 0;
+  SSI_EQ(syscall(SYS_arch_prctl, kRequest, kTileData), has_tiles ? 0 : -1);
+  guest::Compute(1);
+  std::uint64_t permitted = 0;
+  SSI_OK(syscall(SYS_arch_prctl, kGetPermitted, &permitted));
+  SSI_EQ((permitted >> kTileData & 1) != 0, has_tiles);
+  SSI_EQ(permitted & ~supported, 0U);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   return guest::Run(guest::Seconds(argc, argv),
                     {{"name", Name},
@@ -177,5 +203,6 @@ int main(int argc, char** argv) {
                      {"huge pages", HugePages},
                      {"time stamp counter", TimeStampCounter},
                      {"others", Others},
+                     {"extended features", ExtendedFeatures},
                      {"no new privileges", NoNewPrivileges}});
 }

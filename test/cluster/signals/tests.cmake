@@ -14,13 +14,16 @@ ssi_test(signal_model_test LABEL cluster TIMEOUT 200
 ssi_test(signal_delivery_test LABEL cluster TIMEOUT 60
   SOURCES cluster/signals/delivery_test.cc cluster/signals/subject.cc
   DEPS ssi_test_support)
-ssi_test(launch_test LABEL cluster TIMEOUT 60 ALL_SAMPLE
+ssi_test(launch_test LABEL cluster TIMEOUT 60
   SOURCES cluster/signals/launch_test.cc
   DEPS ssi_test_support)
+ssi_test(orphaned_test LABEL cluster TIMEOUT 60 ALL_SAMPLE
+  SOURCES cluster/signals/orphaned_test.cc cluster/signals/terminal.cc
+  DEPS ssi_test_support util)
 ssi_test(signal_view_test LABEL cluster TIMEOUT 60
   SOURCES cluster/signals/view_test.cc cluster/signals/subject.cc
           cluster/signals/terminal.cc
   DEPS ssi_test_support util)
-foreach(test launch_test signal_view_test signal_delivery_test job_control_test death_test signal_model_test)
+foreach(test launch_test orphaned_test signal_view_test signal_delivery_test job_control_test death_test signal_model_test)
   add_dependencies(${test} ssid ssirun ssictl)
 endforeach()

@@ -44,6 +44,22 @@ TEST_CASE("a failed system call says what the caller can do", "[base]") {
   CHECK(ErrnoName(EINVAL) == "EINVAL");
 }
 
+TEST_CASE("what a peer said last is heard, though it had not read all",
+          "[base]") {
+  auto pair = MakeSocketPair(SOCK_SEQPACKET);
+  REQUIRE(pair);
+  const std::array<std::byte, 3> last = {};
+  REQUIRE(SendWithFds(pair->first.get(), last, {}));  // never read
+  REQUIRE(SendWithFds(pair->second.get(), last, {}));
+  pair->second.Reset();
+  auto heard = ReceiveWithFds(pair->first.get(), 100);
+  REQUIRE(heard);
+  CHECK(heard->data.size() == last.size());
+  auto end = ReceiveWithFds(pair->first.get(), 100);
+  REQUIRE(end);
+  CHECK(end->data.empty());
+}
+
 TEST_CASE("descriptors travel over a socket", "[base]") {
   auto pair = MakeSocketPair(SOCK_SEQPACKET);
   REQUIRE(pair);
