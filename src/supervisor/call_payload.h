@@ -47,7 +47,7 @@ struct CallRow;
 
 // Raised by every change of the bytes above or of the table that makes the
 // two sides disagree about a buffer.
-inline constexpr std::uint32_t kPayloadVersion = 1;
+inline constexpr std::uint32_t kPayloadVersion = 2;
 
 // "The caller's pointer was bad", so that home's kernel decides which error
 // comes first (EBADF before EFAULT). Two of them, as the kernel has two stages:
