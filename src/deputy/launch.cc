@@ -38,10 +38,18 @@ Result<std::pair<UniqueFd, UniqueFd>> MakePipe() {
 
 // Where it was not reaped.
 bool HasEnded(pid_t child) {
+  // One that dies cannot be seized before it is dead.
+  constexpr int kTries = 100;
   siginfo_t info{};
-  return ::waitid(P_PID, static_cast<id_t>(child), &info,
-                  WEXITED | WNOHANG | WNOWAIT) == 0 &&
-         info.si_pid == child;
+  for (int i = 0; i < kTries && info.si_pid != child; ++i) {
+    constexpr int kPauseMs = 10;
+    (void)::poll(nullptr, 0, i == 0 ? 0 : kPauseMs);
+    if (::waitid(P_PID, static_cast<id_t>(child), &info,
+                 WEXITED | WNOHANG | WNOWAIT) != 0) {
+      return false;
+    }
+  }
+  return info.si_pid == child;
 }
 
 }  // namespace

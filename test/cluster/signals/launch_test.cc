@@ -118,7 +118,7 @@ void CheckDeathAfter(To to, std::chrono::milliseconds step, int steps) {
   }
 }
 
-TEST_CASE("killed at some moments of the start", "[sample]") {
+TEST_CASE("killed at some moments of the start") {
   CheckDeathAfter(GENERATE(To::kCommand, To::kGroup), 3ms, 12);
 }
 TEST_CASE("killed at any moment of the start") {
