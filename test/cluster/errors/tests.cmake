@@ -4,7 +4,7 @@ ssi_test(errors_test LABEL cluster TIMEOUT 200 ALL_SAMPLE
           cluster/errors/extra_node.cc cluster/errors/faults_test.cc
           cluster/errors/features_test.cc
           cluster/errors/memory_test.cc cluster/errors/version_test.cc
-  DEPS ssi_test_support ssi::base)
+  DEPS ssi_test_support ssi::base ssi::proto)
 add_dependencies(errors_test ssid ssirun ssictl)
 
 # ssid of another release: the same program but for the files that say which

@@ -1,6 +1,9 @@
 // Nodes of different releases. The other release is a real ssid, built here
 // with another version number (test/cluster/errors/tests.cmake).
+#include "proto/version.h"
+
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
 #include "cluster/errors/errors_support.h"
 #include "cluster/errors/extra_node.h"
@@ -26,14 +29,16 @@ TEST_CASE("a node of another protocol does not get in, and both say why",
   plan.program = OtherBuild("ssid_of_next_protocol");
   ExtraNode next(cluster, plan);
   // Both versions, on both sides.
-  CHECK(
-      next.LogSays("the peer speaks protocol version 1, this node version 2"));
+  int ours = proto::kVersion;
+  CHECK(next.LogSays(
+      fmt::format("the peer speaks protocol version {}, this node version {}",
+                  ours, ours + 1)));
   CHECK(Eventually(
       [&] {
-        return cluster.log("n1").find(
-                   "the peer speaks protocol version 2, this node version "
-                   "1: install the same release of ssi on both") !=
-               std::string::npos;
+        return cluster.log("n1").find(fmt::format(
+                   "the peer speaks protocol version {}, this node version "
+                   "{}: install the same release of ssi on both",
+                   ours + 1, ours)) != std::string::npos;
       },
       10s));
   CHECK(next.Runs());

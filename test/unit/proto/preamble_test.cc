@@ -149,7 +149,7 @@ TEST_CASE("the TLS identity differs with everything that was agreed",
   b.purpose = Purpose::kCalls;
   CHECK(TlsIdentity(a, 1) != TlsIdentity(b, 1));
   b = a;
-  b.version = 2;
+  b.version = kVersion + 1;
   CHECK(TlsIdentity(a, 1) != TlsIdentity(b, 1));
 }
 

@@ -22,10 +22,10 @@ std::vector<std::byte> Sample() {
   return {wire.bytes().begin(), wire.bytes().end()};
 }
 
-// The bytes that version 1 is: a change of this test is a change of
+// The bytes that version 2 is: a change of this test is a change of
 // kPayloadVersion.
 TEST_CASE("the request format", "[payload]") {
-  CHECK(kPayloadVersion == 1);
+  CHECK(kPayloadVersion == 2);
   std::vector<std::byte> bytes = Sample();
   const unsigned char expected[] = {
       1,   0,   0,  0, 1, 0, 0, 0,                          // nr, count
