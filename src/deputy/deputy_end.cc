@@ -35,6 +35,9 @@ Status Deputy::OnExit(std::span<const std::byte> payload) {
 // the kernel's own.
 void Deputy::EndLike(const wire::Exit& exit) {
   ending_like_ = true;
+  if (process_.home_signals) {
+    process_.home_signals->GiveUpOffer();  // or its stop would never come
+  }
   auto status = exit.killed() ? process_.stand_in->DieBySignal(exit.code())
                               : process_.stand_in->Exit(exit.code());
   if (!status && status.error().code != ErrorCode::kGone) {

@@ -168,6 +168,12 @@ void HomeSignals::OnAnswer(const wire::SignalAnswer& answer) {
   TryToHold();
 }
 
+void HomeSignals::GiveUpOffer() {
+  if (std::exchange(offered_, std::nullopt)) {
+    GoOn();
+  }
+}
+
 // The handler's mask is in force here at once, not only when the remote tells
 // it: what it blocks stays on the queues here, where sigpending sees it.
 void HomeSignals::EnterHandler(const Offered& offered) {

@@ -45,6 +45,8 @@ class HomeSignals {
   // Not for an end of the process.
   void OnStop(const Stop& stop);
   void OnAnswer(const wire::SignalAnswer& answer);
+  // The process has ended there: nobody answers. Out of the stop for the offer.
+  void GiveUpOffer();
   // The remote wants the call `id` back, finished or interrupted.
   void OnCancel(std::uint64_t id);
 

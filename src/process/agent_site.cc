@@ -97,7 +97,8 @@ Status StopAgent(const Tracee& tracee, bool& stop_pending) {
     if (stop.kind == Stop::Kind::kSignal && stop.value == SIGSTOP) {
       stop_pending = true;
     }
-    // The interrupt stays pending over whatever came first.
+    // Every trap takes a pending interrupt away (kernel/signal.c, ptrace_stop).
+    SSI_TRY(tracee.Interrupt());
     SSI_TRY(tracee.Continue());
   }
 }

@@ -118,11 +118,11 @@ void CheckDeathAfter(To to, std::chrono::milliseconds step, int steps) {
   }
 }
 
-TEST_CASE("killed at some moments of the start") {
+TEST_CASE("killed at some moments of the start", "[sample]") {
   CheckDeathAfter(GENERATE(To::kCommand, To::kGroup), 3ms, 12);
 }
 TEST_CASE("killed at any moment of the start") {
-  for (int round = 0; round < 10; ++round) {
+  for (int round = 0; round < 4; ++round) {
     CheckDeathAfter(To::kCommand, 1ms, 60);
     CheckDeathAfter(To::kGroup, 1ms, 60);
   }
