@@ -138,8 +138,10 @@ std::optional<std::string> WhyNotMovable(HostPid pid, const Baseline& baseline,
     return "it is a 32-bit program";
   }
   // /proc/PID then belongs to root (proc(5)), who may look all the same.
+  // The files below /proc/PID are root's then, the directory itself is not
+  // (fs/proc/base.c, task_dump_owner).
   struct stat info {};
-  if (::stat(fmt::format("/proc/{}", Raw(pid)).c_str(), &info) == 0 &&
+  if (::stat(fmt::format("/proc/{}/environ", Raw(pid)).c_str(), &info) == 0 &&
       info.st_uid != ::geteuid()) {
     return "it is not dumpable, so its memory is closed to ssi "
            "(PR_SET_DUMPABLE, or a program that cannot be read)";

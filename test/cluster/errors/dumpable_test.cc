@@ -23,9 +23,10 @@ const CommandLine kDumpable = {
     "$set = syscall(157, 4, $to, 0, 0, 0); $is = syscall(157, 3, 0, 0, 0, 0); "
     "print qq($step $was $set $is\\n);}"};
 
+// Of the files below /proc/PID; the directory itself stays the user's.
 uid_t OwnerOf(pid_t pid) {
   struct stat info {};
-  ::stat(("/proc/" + std::to_string(pid)).c_str(), &info);
+  ::stat(("/proc/" + std::to_string(pid) + "/environ").c_str(), &info);
   return info.st_uid;
 }
 

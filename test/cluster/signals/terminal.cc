@@ -20,6 +20,9 @@ namespace {
     const std::vector<char*>& arguments,
     const std::map<std::string, std::string>& environment,
     const std::string& folder) {
+  // What a shell keeps (its history) goes with the folder.
+  ::setenv("HOME", folder.c_str(), 1);
+  ::setenv("HISTFILE", (folder + "/history").c_str(), 1);
   for (const auto& [name, value] : environment) {
     ::setenv(name.c_str(), value.c_str(), 1);
   }
