@@ -95,7 +95,8 @@ TEST_CASE("two versions tell each other what they speak", "[proto]") {
     REQUIRE_FALSE(*side);
     CHECK(side->error().code == ErrorCode::kUnsupported);
     CHECK_THAT(side->error().message, Catch::Contains("versions 8 to 9"));
-    CHECK_THAT(side->error().message, Catch::Contains("version " + std::to_string(kVersion)));
+    CHECK_THAT(side->error().message,
+               Catch::Contains("version " + std::to_string(kVersion)));
   }
 }
 

@@ -75,8 +75,9 @@ TEST_CASE("a preamble of a later protocol is understood that far", "[proto]") {
       CommonVersion(Preamble{}, decoded->version, decoded->min_version);
   REQUIRE_FALSE(common);
   CHECK(common.error().code == ErrorCode::kUnsupported);
-  CHECK_THAT(common.error().message, Catch::Contains("versions 8 to 9") &&
-                                         Catch::Contains("version " + std::to_string(kVersion) + ":"));
+  CHECK_THAT(common.error().message,
+             Catch::Contains("versions 8 to 9") &&
+                 Catch::Contains("version " + std::to_string(kVersion) + ":"));
 }
 
 TEST_CASE("the newest common version is spoken", "[proto]") {
