@@ -90,7 +90,15 @@ TEST_CASE("kernels without the newest calls are good enough",
   REQUIRE(Eventually([&] { return node.Bodies().size() == 1; }, 10s));
   auto below = DescendantsOf(front.pid());
   REQUIRE(below.size() == 2);
-  auto home = cluster.Ssictl({"home", std::to_string(below[1])});
+  // Its body is there before the move is over.
+  Output home;
+  CHECK(Eventually(
+      [&] {
+        home = cluster.Ssictl({"home", std::to_string(below[1])});
+        return Describe(home.status) == "exit 0" ||
+               home.err.find("under way") == std::string::npos;
+      },
+      10s));
   INFO(home.err);
   CHECK(Describe(home.status) == "exit 0");
   // The copy ends when its node has heard that it is not needed.

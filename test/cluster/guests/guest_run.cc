@@ -206,8 +206,27 @@ void GuestInMode::Hop() {
   next_hop_ = Clock::now() + pace_.hop_every;
 }
 
+// For whoever reads the report: what each part of the job waits in.
+std::string GuestInMode::WhereItHangs() const {
+  std::string text = "it hangs: " +
+                     cluster_.Ssictl({"why", std::to_string(command_)}).out +
+                     cluster_.Ssictl({"ps"}).out + cluster_.log("n2");
+  auto pids = DescendantsOf(child_.pid());
+  auto bodies = cluster_.Bodies("n2");
+  pids.insert(pids.end(), bodies.begin(), bodies.end());
+  for (pid_t pid : pids) {
+    std::string proc = "/proc/" + std::to_string(pid);
+    text += NameOf(pid) + " " + StateOf(pid) + " " +
+            ReadAllOf(proc + "/wchan") + " " + ReadAllOf(proc + "/syscall");
+  }
+  return text;
+}
+
 GuestOutcome GuestInMode::Outcome() {
   auto status = child_.Wait(0ms);
+  if (!status && mode_ != GuestMode::kNative) {
+    outcome_.failed_moves.insert(WhereItHangs());
+  }
   outcome_.result = ResultOf(folder_, Describe(status), "");
   if (mode_ != GuestMode::kNative) {
     Count(folder_ + "/stats", outcome_);

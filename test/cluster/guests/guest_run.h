@@ -57,6 +57,7 @@ class GuestInMode {
   void FindCommand();
   void Look();
   void Hop();
+  [[nodiscard]] std::string WhereItHangs() const;
 
   const Cluster& cluster_;
   const GuestRun& guest_;
