@@ -208,9 +208,9 @@ void GuestInMode::Hop() {
 
 // For whoever reads the report: what each part of the job waits in.
 std::string GuestInMode::WhereItHangs() const {
-  std::string text = "it hangs: " +
-                     cluster_.Ssictl({"why", std::to_string(command_)}).out +
-                     cluster_.Ssictl({"ps"}).out + cluster_.log("n2");
+  std::string text =
+      "it hangs: " + cluster_.Ssictl({"why", std::to_string(command_)}).out +
+      cluster_.Ssictl({"ps"}).out + cluster_.log("n2");
   auto pids = DescendantsOf(child_.pid());
   auto bodies = cluster_.Bodies("n2");
   pids.insert(pids.end(), bodies.begin(), bodies.end());
