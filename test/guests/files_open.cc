@@ -18,11 +18,17 @@ int OpenAt(int dir, const char* path, int flags, mode_t mode = 0) {
   return static_cast<int>(syscall(SYS_openat, dir, path, flags, mode));
 }
 
+// A mount or a rename anywhere on the machine makes ".." uncertain: "the caller
+// may choose to retry" (openat2(2), EAGAIN).
 int OpenAt2(int dir, const char* path, int flags, std::uint64_t resolve) {
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags);
   how.resolve = resolve;
-  return static_cast<int>(syscall(SYS_openat2, dir, path, &how, sizeof how));
+  long fd = -1;
+  do {
+    fd = syscall(SYS_openat2, dir, path, &how, sizeof how);
+  } while (fd < 0 && errno == EAGAIN);
+  return static_cast<int>(fd);
 }
 
 mode_t ModeOf(int fd) {
