@@ -70,11 +70,17 @@ void Executor::TellIdle() {
 }
 
 void Executor::Poll() {
-  if (current_ == nullptr || !window_.Done()) {
+  if (current_ == nullptr || starting_) {
     return;
   }
-  Complete();
-  if (!starting_) {
+  if (window_.Done()) {
+    Complete();
+  } else {
+    // The agent was on its way out of the job before when this one was armed:
+    // that wake-up has used the arming up, and the waiter has forgotten it.
+    SleepOn();
+  }
+  if (current_ == nullptr) {
     StartNext();
   }
 }

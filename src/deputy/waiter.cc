@@ -70,7 +70,16 @@ Waiter::~Waiter() {
 void Waiter::Watch(std::atomic<std::uint32_t>& word, std::uint32_t value) {
   {
     std::lock_guard lock(mutex_);
-    entries_.push_back({&word, value});
+    auto same = std::find_if(
+        entries_.begin(), entries_.end(),
+        [&word](const Entry& entry) { return entry.word == &word; });
+    if (same == entries_.end()) {
+      entries_.push_back({&word, value});
+    } else if (same->value == value) {
+      return;
+    } else {
+      same->value = value;
+    }
   }
   poke_.fetch_add(1);
   ::syscall(SYS_futex, &poke_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);

@@ -118,7 +118,8 @@ bool AgentWindow::ArmWaiter() {
     return true;
   }
   // Done in between: whether the agent saw the arming or not, the caller takes
-  // the result now; a wake-up too many does no harm.
+  // the result now. If it did, a wake-up is still to come, maybe in the middle
+  // of the next job: then that must be armed again.
   head()->armed.store(static_cast<std::uint32_t>(Armed::kNobody),
                       std::memory_order_seq_cst);
   return false;
