@@ -1,7 +1,6 @@
 #include "deputy/cpu_limit.h"
 
 #include <signal.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 
@@ -62,7 +61,7 @@ void CpuLimit::Check() {
   Nanos used = Known();
   Nanos next = InNanos(std::min(limit.rlim_cur, limit.rlim_max));
   if (used >= next) {
-    Reach(used);
+    Reach(limit, used);
     return;
   }
   // What it can have used away since the last report.
@@ -78,11 +77,7 @@ void CpuLimit::Check() {
 }
 
 // As the kernel's check_process_timers does it.
-void CpuLimit::Reach(Nanos used) {
-  rlimit limit{};
-  if (::prlimit(Raw(pid_), RLIMIT_CPU, nullptr, &limit) != 0) {
-    return;
-  }
+void CpuLimit::Reach(const rlimit& limit, Nanos used) {
   if (limit.rlim_max != RLIM_INFINITY && used >= InNanos(limit.rlim_max)) {
     ::kill(Raw(pid_), SIGKILL);
     return;

@@ -1,6 +1,8 @@
 #ifndef SSI_DEPUTY_CPU_LIMIT_H_
 #define SSI_DEPUTY_CPU_LIMIT_H_
 
+#include <sys/resource.h>
+
 #include <functional>
 
 #include "base/clock.h"
@@ -35,7 +37,7 @@ class CpuLimit {
   // The CPU time used in all places, as far as it is known.
   [[nodiscard]] Nanos Known() const;
   void LookAgainIn(Nanos wait);
-  void Reach(Nanos used);
+  void Reach(const rlimit& limit, Nanos used);
 
   const Clock& clock_;
   HostPid pid_;

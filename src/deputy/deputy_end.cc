@@ -12,8 +12,6 @@ namespace ssi {
 
 namespace session = proto::session;
 
-// ---- the end ----------------------------------------------------------------
-
 Status Deputy::OnExit(std::span<const std::byte> payload) {
   wire::Exit exit;
   SSI_TRY(proto::DecodeMessage(payload, exit));

@@ -5,8 +5,6 @@
 
 namespace ssi {
 
-// ---- coming home ------------------------------------------------------------
-
 void HomeMove::ReceiveImage() {
   auto image = std::make_shared<Result<CapturedProcess>>();
   process_.session->RunBulk(

@@ -121,14 +121,19 @@ void HomeSignals::Release() {
   }
 }
 
-// A signal that would be ignored natively. Some calls have already become
-// EINTR by the mere stop; they are made again (kernel-facts, part 2 section 4).
-void HomeSignals::Drop() {
+// Some calls become EINTR by a mere stop; they are made again (kernel-facts,
+// part 2 section 4).
+void HomeSignals::UndoEintr() {
   auto registers = InCall();
   if (registers && registers->result() == -EINTR) {
     registers->SetInterrupted(registers->call_number(), kRestartNoHand);
     (void)tracee_.SetRegisters(*registers);
   }
+}
+
+// A signal that would be ignored natively.
+void HomeSignals::Drop() {
+  UndoEintr();
   GoOn();
   TryToHold();
 }
@@ -242,11 +247,8 @@ void HomeSignals::OnInterrupted() {
   }
   auto queues = ReadSignalQueues(tracee_.pid());
   bool deliverable = queues && queues->AnyDeliverable();
-  if (auto registers = InCall();
-      !deliverable && registers && registers->result() == -EINTR) {
-    // Of an interrupt alone: undone.
-    registers->SetInterrupted(registers->call_number(), kRestartNoHand);
-    (void)tracee_.SetRegisters(*registers);
+  if (!deliverable) {
+    UndoEintr();  // of an interrupt alone
   }
   if (holding_ == Holding::kWanted) {
     if (calls_.SettingMask() || deliverable) {

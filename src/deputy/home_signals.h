@@ -68,6 +68,7 @@ class HomeSignals {
     std::uint64_t under = 0;  // the mask that let it in
   };
   void OnSignal(int signal);
+  void UndoEintr();
   void Drop();
   void Offer(int signal, const siginfo_t& info);
   void EnterHandler(const Offered& offered);

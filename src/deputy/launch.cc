@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 
+#include "deputy/traced_run.h"
 #include "process/tracee.h"
 
 namespace ssi {
@@ -80,8 +80,7 @@ Result<Launch::Outcome> Launch::Go(Trace trace, pid_t front,
   Tracee tracee(HostPid{pid_});
   Status begun;
   if (trace == Trace::kFromExec) {
-    begun = tracee.Seize(PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD |
-                         PTRACE_O_TRACEEXEC);
+    begun = tracee.Seize(kHomeOptions);
     if (!begun) {
       begun = Fail(begun.error().code,
                    "cannot trace CMD ({}): does strace or a debugger follow "

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include <cstring>
 
 #include "base/files.h"
+#include "deputy/traced_run.h"
 #include "process/agent_site.h"
 #include "process/call_runner.h"
 #include "process/capture.h"
@@ -27,9 +27,6 @@ namespace {
 // argv and environ beyond this are not worth keeping for ps (ARG_MAX allows a
 // quarter of the stack limit).
 constexpr std::uint64_t kMaxShown = std::uint64_t{256} << 10;
-
-constexpr unsigned long kHomeOptions =
-    PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
 
 // What /proc/PID/syscall says, for the message about a process that does not
 // stop.

@@ -1,6 +1,8 @@
 #ifndef SSI_DEPUTY_TRACED_RUN_H_
 #define SSI_DEPUTY_TRACED_RUN_H_
 
+#include <sys/ptrace.h>
+
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -10,6 +12,11 @@
 #include "process/tracee.h"
 
 namespace ssi {
+
+// How home traces its processes, wherever that begins: its stops are read by
+// it.
+constexpr unsigned long kHomeOptions =
+    PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
 
 // A process at home that runs natively under our eyes for a while: the one
 // call for which it came home, or a new program up to its entry point. Signals
