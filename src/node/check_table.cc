@@ -52,12 +52,12 @@ constexpr std::array kSandboxRows = {
              "This node takes no guests. Use Linux 5.9 or newer built with "
              "CONFIG_CHECKPOINT_RESTORE."},
     CheckRow{"time_namespace", "clock offsets (time namespaces)",
-             "a guest's clocks go on from home's", kForGuests, "sandbox",
+             "a guest's clocks go on from home's", kForGuests, "set_tid",
              kHindersNamespaces, probes::TimeNamespace,
              "This node takes no guests. Use a kernel built with "
              "CONFIG_TIME_NS."},
     CheckRow{"trace_inside", "tracing into a sandbox",
-             "the guest supervisor works from outside", kForGuests, "sandbox",
+             "the guest supervisor works from outside", kForGuests, "set_tid",
              kHindersTracing, probes::TraceInside,
              "This node takes no guests. Allow ptrace of own processes below "
              "the tracer."}};
@@ -157,9 +157,10 @@ constexpr std::array kFilterRows = {
              "seccomp_notify", kHindersFilters, probes::GivenDescriptor,
              "This node takes no guests. Use Linux 5.9 or newer."},
     CheckRow{"wait_killable", "notified calls that signals do not break",
-             "no call is made twice", kForGuests, "seccomp_notify",
+             "one stop less for each signal", kOptional, "seccomp_notify",
              kHindersFilters, probes::KillableWait,
-             "This node takes no guests. Use Linux 5.19 or newer."},
+             "A signal for a guest that waits in a call costs two more stops. "
+             "Use Linux 5.19 or newer."},
     CheckRow{"seccomp_trace", "seccomp stops for a tracer",
              "calls that bring a process home", kForGuests, "trace_child",
              kHindersFilters | kHindersTracing, probes::TracedCall,

@@ -144,6 +144,9 @@ void AwayCalls::LocalTold(const Notification& call, const Decision& decision) {
       hooks_.remap(call);
       return;
     default:  // set_tid_address
+      if (!parts_.followed.threads.empty()) {
+        parts_.followed.threads[0].clear_child_tid = call.args[0];
+      }
       ByKernel();
       return;
   }
@@ -183,9 +186,10 @@ void AwayCalls::ChangeMask(std::uint64_t mask) {
   parts_.signals.AwaitMask(mask);
   parts_.forwarder.ChangeMask(mask, [this, old](std::int64_t result) {
     parts_.signals.MaskArrived();
-    if (IsRestart(result)) {  // it is about to go home
+    // It is about to go home, or stops before the kernel here knows the mask.
+    if (IsRestart(result) || parts_.thread.Torn()) {
       parts_.signal_state.set_mask(old);
-      parts_.thread.Answer(result);
+      parts_.thread.Answer(kRestartNoIntr);
       return;
     }
     parts_.thread.AnswerByKernel();

@@ -148,6 +148,7 @@ void AwaySignals::SendToThread(const siginfo_t& info) {
 
 void AwaySignals::SendCarrier(const Queue& queue) {
   pid_t pid = Raw(thread_.tracee().pid());
+  thread_.BeforeSignal(queue.signal);
   // A carrier, whose siginfo is replaced at its delivery stop.
   if (queue.of_thread) {
     ::syscall(SYS_tgkill, pid, pid, queue.signal);

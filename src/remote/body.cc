@@ -220,29 +220,32 @@ Status Body::InstallFilter(Sandbox& sandbox,
   std::memcpy(placed.data(), &program, sizeof program);
   std::memcpy(placed.data() + sizeof program, code.data(), code.size());
   SSI_TRY(runner.Put(0, placed));
-  if (IsTakenAway("wait_killable")) {
-    return std::unexpected(
-        Lacks("wait_killable", SystemError(EINVAL, "seccomp filter")));
-  }
-  std::array<AgentCall, 2> calls = {
+  std::array<AgentCall, 1> calls = {
       // No file of ours stays in its table; the listener will be the only one.
-      AgentCall{SYS_close_range, {0, ~0U, 0}, 0},
-      AgentCall{SYS_seccomp,
-                {SECCOMP_SET_MODE_FILTER,
-                 SECCOMP_FILTER_FLAG_NEW_LISTENER |
-                     SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
-                 at},
-                0}};
+      AgentCall{SYS_close_range, {0, ~0U, 0}, 0}};
   SSI_TRY(runner.Run(calls));
-  if (calls[1].result < 0) {
-    // The flag is the only thing about it that a kernel may not know.
-    auto error =
-        SystemError(static_cast<int>(-calls[1].result), "seccomp filter");
-    return std::unexpected(Lacks(
-        error.sys_errno == EINVAL ? "wait_killable" : "guest_filter", error));
+  auto install = [&](std::uint64_t flags) -> Result<std::int64_t> {
+    calls[0] = AgentCall{
+        SYS_seccomp,
+        {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | flags, at},
+        0};
+    SSI_TRY(runner.Run(calls));
+    return calls[0].result;
+  };
+  std::int64_t made = -EINVAL;
+  if (!IsTakenAway("wait_killable")) {
+    SSI_ASSIGN(made, install(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV));
   }
-  SSI_ASSIGN(listener_,
-             PidFdGetFd(pid_fd_.get(), static_cast<int>(calls[1].result)));
+  if (made == -EINVAL) {  // before Linux 5.19
+    wait_ = GuestThread::Wait::kTorn;
+    SSI_ASSIGN(made, install(0));
+  }
+  if (made < 0) {
+    return std::unexpected(
+        Lacks("guest_filter",
+              SystemError(static_cast<int>(-made), "seccomp filter")));
+  }
+  SSI_ASSIGN(listener_, PidFdGetFd(pid_fd_.get(), static_cast<int>(made)));
   return sandbox.Hold(listener_);
 }
 

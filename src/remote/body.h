@@ -15,6 +15,7 @@
 #include "process/image.h"
 #include "process/rebuild.h"
 #include "process/tracee.h"
+#include "remote/guest_thread.h"
 #include "remote/sandbox.h"
 
 namespace ssi {
@@ -53,6 +54,8 @@ class Body {
   [[nodiscard]] const UniqueFd& pid_fd() const { return pid_fd_; }
   [[nodiscard]] RemoteAddr own_page() const { return own_page_; }
   [[nodiscard]] const UniqueFd& listener() const { return listener_; }
+  // What signals do to a call that waits at the listener. Valid after Finish.
+  [[nodiscard]] GuestThread::Wait wait() const { return wait_; }
 
   // After the contents: protections, states, limits, and last the filter. The
   // process is stopped then.
@@ -104,6 +107,7 @@ class Body {
   UniqueFd pid_fd_;
   RemoteAddr own_page_;
   UniqueFd listener_;
+  GuestThread::Wait wait_ = GuestThread::Wait::kKillable;
   std::vector<AgentWindow> window_;  // one, until the process leaves the agent
   CapturedProcess incoming_;
   std::map<LocalIdentity, std::uint32_t> files_;

@@ -198,25 +198,42 @@ void FileMapper::MapZero() {
 void FileMapper::Map(int fd) {
   auto number = static_cast<int>(call_.args[kFdArgument]);
   if (auto status = parts_.thread.AddFd(fd, number); !status) {
-    Refuse(-ENOMEM);
+    // With the file at hand now, should the call be made again.
+    Refuse(status.error().code == ErrorCode::kGone ? kRestartNoIntr : -ENOMEM);
     return;
   }
   step_ = Step::kMapping;
-  // Stops right behind the call, before the program runs on.
+  // Stops right behind the call, before the program runs on; or in its place.
   parts_.thread.RequestStop();
-  parts_.thread.AnswerByKernel();
+  if (!parts_.thread.Torn()) {
+    parts_.thread.AnswerByKernel();
+  }
 }
 
 void FileMapper::OnThreadStopped() {
   if (step_ != Step::kMapping) {
     return;
   }
-  step_ = Step::kIdle;
-  auto registers = parts_.thread.tracee().GetRegisters();
-  if (!registers) {
+  if (auto registers = parts_.thread.tracee().GetRegisters()) {
+    Mapped(registers->result());
+  }
+}
+
+void FileMapper::OnThreadTorn() {
+  if (step_ != Step::kMapping) {
     return;
   }
-  std::int64_t result = registers->result();
+  auto result = parts_.body.Inject(SYS_mmap, call_.args);
+  if (!result) {
+    spdlog::error("guest: map a file: {}", result.error().message);
+  }
+  std::int64_t value = result.value_or(-ENOMEM);
+  Mapped(value);
+  parts_.thread.Answer(value);
+}
+
+void FileMapper::Mapped(std::int64_t result) {
+  step_ = Step::kIdle;
   auto closed = parts_.body.Inject(SYS_close, {call_.args[kFdArgument]});
   if (!closed) {
     spdlog::error("guest: close a mapped file: {}", closed.error().message);

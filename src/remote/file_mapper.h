@@ -42,6 +42,8 @@ class FileMapper {
   Status OnReply(const wire::MapFileReply& reply);
   // The thread has stopped behind its mmap: takes the descriptor away again.
   void OnThreadStopped();
+  // The thread has stopped instead of making its mmap: it is made for it.
+  void OnThreadTorn();
   [[nodiscard]] bool Busy() const { return step_ != Step::kIdle; }
 
  private:
@@ -55,6 +57,7 @@ class FileMapper {
   void Done();
   void MapZero();
   void Map(int fd);
+  void Mapped(std::int64_t result);
   void Refuse(std::int64_t error);
   [[nodiscard]] bool Shared() const;
 

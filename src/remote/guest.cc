@@ -113,7 +113,7 @@ void Guest::MakeParts() {
   const ThreadImage& thread = followed_.threads[0];
   signal_state_ = SignalState(followed_.actions, thread.signal_mask);
   notifications_.emplace(body_->listener().get());
-  thread_.emplace(body_->tracee(), *notifications_);
+  thread_.emplace(body_->tracee(), *notifications_, body_->wait());
   forwarder_.emplace(Forwarder::Parts{places_.loop, places_.clock,
                                       places_.channel, pid(),
                                       [this](const ClockFloor& home) {

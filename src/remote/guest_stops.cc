@@ -22,6 +22,11 @@ void Guest::PollStops() {
 }
 
 void Guest::OnStopStatus(const Stop& stop) {
+  if (thread_ && !stop.Dead() && thread_->StaysTorn(stop)) {
+    mapper_->OnThreadTorn();
+    CheckFrozen();
+    return;
+  }
   switch (stop.kind) {
     case Stop::Kind::kExited:
     case Stop::Kind::kKilled:

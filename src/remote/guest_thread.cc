@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "process/kernel.h"
+#include "process/signal_queues.h"
 
 namespace ssi {
 
@@ -23,6 +24,16 @@ void GuestThread::RequestStop() {
   if (place_ != Place::kStopped && !interrupt_requested_) {
     interrupt_requested_ = true;
     Expect(tracee_.Interrupt(), "interrupt");
+  }
+}
+
+void GuestThread::BeforeSignal(int signal) {
+  if (wait_ != Wait::kTorn || place_ != Place::kNotified || torn_stop_) {
+    return;
+  }
+  auto queues = ReadSignalQueues(tracee_.pid());
+  if (queues && (queues->blocked & SignalBit(signal)) == 0) {
+    RequestStop();
   }
 }
 
@@ -50,6 +61,33 @@ void GuestThread::OnStopped() {
   interrupt_requested_ = false;
 }
 
+bool GuestThread::StaysTorn(const Stop& stop) {
+  if (later_) {
+    PutResult(*std::exchange(later_, std::nullopt));
+    return false;
+  }
+  if (wait_ != Wait::kTorn || place_ != Place::kNotified) {
+    return false;
+  }
+  torn_stop_ = stop;
+  return true;
+}
+
+// As if the notification had been answered so.
+void GuestThread::PutResult(std::int64_t result) {
+  auto registers = tracee_.GetRegisters();
+  if (!registers) {
+    return;  // it is dying
+  }
+  if (IsRestart(result)) {
+    registers->SetInterrupted(static_cast<std::uint64_t>(notification_.number),
+                              result);
+  } else {
+    registers->FinishCall(result);
+  }
+  Expect(tracee_.SetRegisters(*registers), "result of a call");
+}
+
 void GuestThread::Answer(std::int64_t result) {
   SSI_CHECK(place_ == Place::kNotified, "answer to nothing");
   if (IsRestart(result)) {
@@ -58,16 +96,37 @@ void GuestThread::Answer(std::int64_t result) {
     RequestStop();
   }
   place_ = Place::kRunning;
-  Expect(notifications_.Answer(notification_.id, result), "answer");
+  if (!Torn()) {
+    Expect(notifications_.Answer(notification_.id, result), "answer");
+  } else if (!torn_stop_) {
+    later_ = result;
+  } else {
+    // Through one more stop, which comes before any signal is delivered
+    // (get_signal, kernel/signal.c).
+    int signal =
+        torn_stop_->kind == Stop::Kind::kSignal ? torn_stop_->value : 0;
+    torn_stop_.reset();
+    PutResult(result);
+    interrupt_requested_ = true;
+    Expect(tracee_.Interrupt(), "interrupt");
+    Expect(tracee_.Continue(signal), "continue");
+  }
 }
 
 void GuestThread::AnswerByKernel() {
   SSI_CHECK(place_ == Place::kNotified, "answer to nothing");
+  if (Torn()) {
+    Answer(kRestartNoIntr);
+    return;
+  }
   place_ = Place::kRunning;
   Expect(notifications_.Continue(notification_.id), "continue a call");
 }
 
 Status GuestThread::AddFd(int fd, int at) {
+  if (Torn()) {
+    return Fail(ErrorCode::kGone, "its wait is torn");
+  }
   return notifications_.AddFd(notification_.id, fd, at);
 }
 

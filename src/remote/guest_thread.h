@@ -13,9 +13,14 @@ namespace ssi {
 // Where the one thread of a guest is, and who holds it there.
 //
 // A thread runs, or waits in a notification that we have received, or is
-// stopped. One that waits cannot be stopped before it is answered (the filter
-// is WAIT_KILLABLE_RECV): an interrupt that is requested meanwhile takes effect
-// right after the answer, before the program computes.
+// stopped. An interrupt that is requested while it waits takes effect right
+// after the answer, before the program computes. With WAIT_KILLABLE_RECV the
+// kernel sees to that. Before Linux 5.19 the interrupt tears the thread out of
+// its wait into a stop, with -ERESTARTSYS for the call
+// (seccomp_do_user_notification, kernel/seccomp.c); it is held in that stop
+// until there is an answer, which is put into its registers, and stops once
+// more then. Only a signal that somebody else on this node sends it by hand can
+// then make a call be made twice.
 //
 // Owner:      the remote.
 // Threads:    the tracer's.
@@ -32,8 +37,11 @@ class GuestThread {
     kHoldEnd = 8,      // it is over
   };
 
-  GuestThread(Tracee tracee, Notifications notifications)
-      : tracee_(tracee), notifications_(notifications) {}
+  // What a filter does with signals while a call waits.
+  enum class Wait : std::uint8_t { kKillable, kTorn };
+
+  GuestThread(Tracee tracee, Notifications notifications, Wait wait)
+      : tracee_(tracee), notifications_(notifications), wait_(wait) {}
 
   [[nodiscard]] const Tracee& tracee() const { return tracee_; }
   [[nodiscard]] Place place() const { return place_; }
@@ -45,6 +53,14 @@ class GuestThread {
 
   // Asks it to stop as soon as it can.
   void RequestStop();
+  // Before it is sent a signal: where that would tear it out of its wait, it
+  // stops first.
+  void BeforeSignal(int signal);
+  // In kNotified: nothing can be done with the notification any more but
+  // answer it.
+  [[nodiscard]] bool Torn() const {
+    return wait_ == Wait::kTorn && (interrupt_requested_ || torn_stop_);
+  }
   void AddHold(Hold hold);
   // Takes a hold away and lets the thread go on where none is left.
   void DropHold(Hold hold);
@@ -56,10 +72,15 @@ class GuestThread {
   // It is in a ptrace stop, whichever: one that RequestStop asked for does not
   // come any more.
   void OnStopped();
+  // Whether a stop is one out of a wait that is not answered yet; it stays in
+  // it then.
+  [[nodiscard]] bool StaysTorn(const Stop& stop);
+  [[nodiscard]] bool InTornStop() const { return torn_stop_.has_value(); }
 
   // ---- actions ----
   // Ends the notification; the thread runs on, or stops if that was requested.
   void Answer(std::int64_t result);
+  // The kernel makes the call; one that is torn is made again from its start.
   void AnswerByKernel();
   Status AddFd(int fd, int at);
   // From a stop: runs on with `signal` delivered, unless it is held.
@@ -73,12 +94,17 @@ class GuestThread {
   void StepInto(int signal);
 
  private:
+  void PutResult(std::int64_t result);
+
   Tracee tracee_;
   Notifications notifications_;
+  Wait wait_;
   Place place_ = Place::kStopped;
   Notification notification_;
   std::uint32_t holds_ = kHoldMove;
   bool interrupt_requested_ = false;
+  std::optional<Stop> torn_stop_;      // kNotified, but stopped by this
+  std::optional<std::int64_t> later_;  // for the stop to come
 };
 
 }  // namespace ssi

@@ -1,4 +1,7 @@
-ssi_test(programs_test LABEL cluster TIMEOUT 300 ALONE
+ssi_test(programs_test LABEL cluster TIMEOUT 300 ALONE all
   SOURCES cluster/programs/programs_test.cc
   DEPS ssi_test_support)
 add_dependencies(programs_test ssid ssirun ssictl)
+foreach(waits perl* python3* gzip*)
+  ssi_test_older_kernel(programs_test long 300 SPEC ${waits} ALONE)
+endforeach()

@@ -125,11 +125,11 @@ TEST_CASE("each check can be forced to count as absent", "[check]") {
 }
 
 TEST_CASE("a forced absence shows, with what to do", "[check]") {
-  Forced forced("avx2,-wait_killable,-pagemap_scan");
+  Forced forced("avx2,-seccomp_addfd,-pagemap_scan");
   auto results = RunChecks();
-  const auto& required = Find(results, "wait_killable");
+  const auto& required = Find(results, "seccomp_addfd");
   CHECK(required.state == CheckResult::kMissing);
-  CHECK(required.advice.find("5.19") != std::string::npos);
+  CHECK(required.advice.find("5.9") != std::string::npos);
   const auto& optional = Find(results, "pagemap_scan");
   CHECK(optional.state == CheckResult::kDegraded);
   // What rests on it is not tried.
@@ -139,7 +139,7 @@ TEST_CASE("a forced absence shows, with what to do", "[check]") {
 
   std::string text = FormatChecks(results);
   INFO(text);
-  CHECK(text.find("\nMISSING   wait_killable") != std::string::npos);
+  CHECK(text.find("\nMISSING   seccomp_addfd") != std::string::npos);
   CHECK(text.find("\ndegraded  pagemap_scan") != std::string::npos);
   CHECK(text.find("to do:   This node takes no guests.") != std::string::npos);
   CHECK(text.find("1 missing") != std::string::npos);

@@ -32,12 +32,6 @@ std::vector<fs::path> Documents() {
   return documents;
 }
 
-// These are there once `scripts/test --all` and the benchmarks have run.
-bool IsWrittenLater(const fs::path& path) {
-  return path.filename() == "test-report.md" ||
-         path.filename() == "benchmarks.md";
-}
-
 TEST_CASE("docs/semantics.md is made from the call table", "[house]") {
   std::string text = TextOf(fs::path(SSI_SOURCE_DIR) / "docs/semantics.md");
   // Otherwise: cmake --build build/dev --target semantics.
@@ -58,7 +52,7 @@ TEST_CASE("links in the documents lead to files", "[house]") {
       ++links;
       fs::path path = document.parent_path() / target;
       INFO(document << " links to " << target);
-      CHECK((IsWrittenLater(path) || fs::exists(path)));
+      CHECK(fs::exists(path));
     }
   }
   CHECK(links > 10);  // it found them
@@ -75,7 +69,7 @@ TEST_CASE("source files that documents name exist", "[house]") {
       fs::path path = fs::path(SSI_SOURCE_DIR) / (*at)[1].str();
       ++names;
       INFO(document << " names " << path);
-      CHECK((IsWrittenLater(path) || fs::exists(path)));
+      CHECK(fs::exists(path));
     }
   }
   CHECK(names > 10);
