@@ -87,7 +87,7 @@ void CheckEarlyStop(const std::vector<std::string>& options) {
     CHECK(Stopped(job.command));
     ::kill(job.command, SIGCONT);
     if (!options.empty()) {
-      CHECK(cluster.SeenComputing("n2"));
+      REQUIRE(cluster.SeenComputing("n2"));
     }
     CHECK(ReadAllOf(cluster.folder() + "/out").empty());
     std::ofstream(may_end).close();
@@ -130,13 +130,13 @@ void CheckDeathAway(const Cluster& cluster, To to) {
   {
     INFO("as soon as it is seen on n2");
     Started job(cluster, {"--on", "n2"}, {"sleep", "1000"});
-    CHECK(Eventually([&] { return cluster.Bodies("n2").size() == 1; }, 15s));
+    REQUIRE(Eventually([&] { return cluster.Bodies("n2").size() == 1; }, 15s));
     CheckDeath(job, to);
     CHECK(Eventually([&] { return cluster.Bodies("n2").empty(); }, 10s));
   }
   INFO("while it computes on n2");
   Started job(cluster, {"--on", "n2"}, {"perl", "-e", "1 while 1"});
-  CHECK(cluster.SeenComputing("n2"));
+  REQUIRE(cluster.SeenComputing("n2"));
   CheckDeath(job, to);
   CHECK(Eventually([&] { return cluster.Bodies("n2").empty(); }, 10s));
 }

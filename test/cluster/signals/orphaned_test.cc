@@ -43,9 +43,9 @@ std::string OnTerminal(const Run& run, const std::string& script,
       environment, folder.path());
   for (const auto& where : meetings) {
     INFO("at " << where);
-    CHECK(terminal.Await("at " + where + "\r\n"));
+    REQUIRE(terminal.Await("at " + where + "\r\n"));
     if (run.away) {
-      CHECK(run.cluster->SeenComputing("n2"));
+      REQUIRE(run.cluster->SeenComputing("n2"));
     }
     std::ofstream(folder.path() + "/" + where).close();
   }
