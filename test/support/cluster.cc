@@ -114,6 +114,22 @@ std::vector<pid_t> Cluster::BodiesBelow(pid_t daemon) {
   return bodies;
 }
 
+bool Cluster::SeenComputing(const std::string& node) const {
+  constexpr unsigned long kTicks = 3;
+  std::map<pid_t, unsigned long> first;
+  return Eventually(
+      [&] {
+        auto bodies = Bodies(node);
+        if (bodies.size() != 1) {
+          return false;
+        }
+        unsigned long ticks = UserTicks(bodies[0]);
+        auto [seen, is_new] = first.try_emplace(bodies[0], ticks);
+        return !is_new && ticks >= seen->second + kTicks;
+      },
+      15s);
+}
+
 Job::Job(const Cluster& cluster, std::vector<std::string> options,
          std::vector<std::string> command, Spawn rest)
     : cluster_(cluster), front_([&] {

@@ -49,6 +49,9 @@ class Cluster {
     return BodiesBelow(daemon(node));
   }
   [[nodiscard]] static std::vector<pid_t> BodiesBelow(pid_t daemon);
+  // Waits until there is exactly one body below the node's daemon and it is
+  // seen to go on computing, which one that waits for its start does not.
+  [[nodiscard]] bool SeenComputing(const std::string& node) const;
 
  private:
   TemporaryFolder folder_;

@@ -2,6 +2,8 @@
 // and what natively happens to it must happen.
 #include <signal.h>
 
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include <catch2/catch.hpp>
@@ -70,20 +72,29 @@ void CheckEarlyDeath(const std::vector<std::string>& options, int signal) {
 
 void CheckEarlyStop(const std::vector<std::string>& options) {
   Cluster cluster;
+  const std::string may_end = cluster.folder() + "/may-end";
   for (int i = 0; i < 4; ++i) {
     INFO("round " << i);
-    // Long enough to be met in any case.
-    Started job(cluster, options, {"sh", "-c", "sleep 0.3; echo ran"});
+    // It is there to be met in any case, and never sleeps nor forks.
+    Started job(cluster, options,
+                {"perl", "-e",
+                 "until (-e q(may-end)) {for ($i = 0; $i < 20000; ++$i) {}} "
+                 "print qq(ran\\n)"});
     ::kill(job.command, SIGSTOP);
     // Before exec, or, on a busy machine, after it: it stays stopped.
     CHECK(Eventually([&] { return Stopped(job.command); }, 10s));
     CHECK(Eventually([&] { return Stopped(job.front.pid()); }, 10s));
     CHECK(Stopped(job.command));
-    CHECK(ReadAllOf(cluster.folder() + "/out").empty());
     ::kill(job.command, SIGCONT);
+    if (!options.empty()) {
+      REQUIRE(cluster.SeenComputing("n2"));
+    }
+    CHECK(ReadAllOf(cluster.folder() + "/out").empty());
+    std::ofstream(may_end).close();
     auto status = job.front.Wait(15s);
     CHECK(Describe(status) == "exit 0");
     CHECK(ReadAllOf(cluster.folder() + "/out") == "ran\n");
+    std::filesystem::remove(may_end);
     if (!status) {
       ::kill(job.command, SIGKILL);
     }
@@ -102,20 +113,43 @@ TEST_CASE("killed before it is executed", "[sample]") {
 // To the process group, as a shell's kill %1 and a terminal send it, it reaches
 // ssirun and CMD.
 enum class To { kCommand, kGroup };
-void CheckDeathAfter(To to, std::chrono::milliseconds step, int steps) {
+
+void CheckDeath(Started& job, To to) {
   constexpr int signal = SIGALRM;
+  ::kill(to == To::kGroup ? -job.front.pid() : job.command, signal);
+  auto status = job.front.Wait(15s);
+  CHECK(Describe(status) == "signal " + std::to_string(signal));
+  if (!status) {
+    ::kill(job.command, SIGKILL);
+  }
+}
+
+// The end of the way: it is there, and computes there.
+void CheckDeathAway(const Cluster& cluster, To to) {
+  CHECK(Eventually([&] { return cluster.Bodies("n2").empty(); }, 10s));
+  {
+    INFO("as soon as it is seen on n2");
+    Started job(cluster, {"--on", "n2"}, {"sleep", "1000"});
+    REQUIRE(Eventually([&] { return cluster.Bodies("n2").size() == 1; }, 15s));
+    CheckDeath(job, to);
+    CHECK(Eventually([&] { return cluster.Bodies("n2").empty(); }, 10s));
+  }
+  INFO("while it computes on n2");
+  Started job(cluster, {"--on", "n2"}, {"perl", "-e", "1 while 1"});
+  REQUIRE(cluster.SeenComputing("n2"));
+  CheckDeath(job, to);
+  CHECK(Eventually([&] { return cluster.Bodies("n2").empty(); }, 10s));
+}
+
+void CheckDeathAfter(To to, std::chrono::milliseconds step, int steps) {
   Cluster cluster;
   for (int i = 0; i < steps; ++i) {
     INFO("after " << (i * step).count() << " ms");
     Started job(cluster, {"--on", "n2"}, {"sleep", "1000"});
     std::this_thread::sleep_for(i * step);
-    ::kill(to == To::kGroup ? -job.front.pid() : job.command, signal);
-    auto status = job.front.Wait(15s);
-    CHECK(Describe(status) == "signal " + std::to_string(signal));
-    if (!status) {
-      ::kill(job.command, SIGKILL);
-    }
+    CheckDeath(job, to);
   }
+  CheckDeathAway(cluster, to);
 }
 
 TEST_CASE("killed at some moments of the start", "[sample]") {
