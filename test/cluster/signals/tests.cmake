@@ -14,7 +14,7 @@ ssi_test(signal_model_test LABEL cluster TIMEOUT 200
 ssi_test(signal_delivery_test LABEL cluster TIMEOUT 60
   SOURCES cluster/signals/delivery_test.cc cluster/signals/subject.cc
   DEPS ssi_test_support)
-ssi_test(launch_test LABEL cluster TIMEOUT 120
+ssi_test(launch_test LABEL cluster TIMEOUT 240
   SOURCES cluster/signals/launch_test.cc
   DEPS ssi_test_support)
 ssi_test(orphaned_test LABEL cluster TIMEOUT 60 ALL_SAMPLE
