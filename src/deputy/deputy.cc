@@ -199,6 +199,14 @@ void Deputy::Return(const std::string& reason) {
     Answer({"stayed", "it is stopped", 0});
     return;
   }
+  if (!process_.session || !process_.session->Whole()) {
+    if (process_.session) {
+      process_.session->RenewBulk();
+    }
+    Answer({"stayed", "the connection for its memory is being made anew", 0});
+    AfterFailedMove(true);
+    return;
+  }
   returning_ = true;
   process_.home_signals->Hold([this, plan] {
     asio::post(places_.loop, [this, plan] {
@@ -286,7 +294,7 @@ void Deputy::BecomeAway() {
   CallServer::Hooks call_hooks;
   call_hooks.reply = [this](std::uint64_t id,
                             const supervisor::CallReply& reply) {
-    if (process_.session && process_.session->Whole()) {
+    if (process_.session && process_.session->Open()) {
       // The parts beyond the count may be left from an earlier call.
       auto part = [&reply](std::size_t i) {
         return i < reply.head.buffer_count ? reply.parts[i]

@@ -58,8 +58,11 @@ class Deputy {
   void OnStop(const Stop& stop);
   // The waiter has seen a call end.
   void OnAlarm();
-  // Whether this thread traces it now.
-  [[nodiscard]] bool Traced() const { return traced_; }
+  // Whether this thread traces it now, on its way to another node included: its
+  // stops are OnStop's then.
+  [[nodiscard]] bool Traced() const {
+    return traced_ || process_.stand_in.has_value();
+  }
 
   [[nodiscard]] bool Away() const { return process_.Away(); }
   [[nodiscard]] bool Moving() const { return move_ != nullptr; }

@@ -46,7 +46,7 @@ void Deputy::EndLike(const wire::Exit& exit) {
 }
 
 void Deputy::EndRemote() {
-  if (process_.session && process_.session->Whole()) {
+  if (process_.session && process_.session->Open()) {
     process_.session->channel().Send(session::kEnd, 0, 0,
                                      std::span<const std::byte>());
   }

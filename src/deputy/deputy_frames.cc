@@ -37,7 +37,7 @@ std::string CallName(std::int64_t number) {
 void Deputy::Transmit(proto::FrameType type,
                       const google::protobuf::MessageLite& message) {
   auto bytes = proto::EncodeMessage(message);
-  if (bytes && process_.session && process_.session->Whole()) {
+  if (bytes && process_.session && process_.session->Open()) {
     process_.session->channel().Send(type, 0, 0, *bytes);
   }
 }
@@ -116,7 +116,7 @@ void Deputy::WatchCpuLimit() {
     return used.user + used.system;
   };
   hooks.ask = [this] {
-    bool can = process_.Away() && process_.session && process_.session->Whole();
+    bool can = process_.Away() && process_.session && process_.session->Open();
     if (can) {
       process_.session->channel().Send(session::kAskUsage, 0, 0,
                                        std::span<const std::byte>());

@@ -194,7 +194,7 @@ void HomeMove::Send(Role from, Role to, const migration::Message& message) {
     Feed(to, migration::Received{from, message});
     return;
   }
-  if (!process_.session || !process_.session->Whole()) {
+  if (!process_.session || !process_.session->Open()) {
     return;  // what is sent to a lost link is swallowed
   }
   if (std::holds_alternative<migration::Freeze>(message)) {
@@ -303,7 +303,11 @@ void HomeMove::FreezeHere() {
       StandIn::Freeze(process_.pid, plan_.found, migration::kFreezeLimit);
   if (!frozen) {
     lingering_ = frozen.error().code == ErrorCode::kRetry;
-    Feed(Role::kSource, migration::StepFailed{frozen.error().message});
+    // One that has ended meanwhile gives EPERM (ptrace_attach, kernel/ptrace.c).
+    auto why = lingering_ ? std::nullopt
+                          : WhyNotMovable(process_.pid, places_.baseline, true);
+    Feed(Role::kSource,
+         migration::StepFailed{why.value_or(frozen.error().message)});
     return;
   }
   process_.stand_in.emplace(*std::move(frozen));

@@ -113,6 +113,7 @@ void HomeMove::StartHere() {
 void HomeMove::DiscardRebuild() {
   if (process_.session) {
     process_.session->StopBulk();
+    process_.session->RenewBulk();  // for the next attempt, where it was broken
   }
   if (std::exchange(refilled_, false) && process_.stand_in) {
     auto status = process_.stand_in->AbortRefill();

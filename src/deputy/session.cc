@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <spdlog/spdlog.h>
+
 #include "base/check.h"
 
 namespace ssi {
@@ -25,7 +27,7 @@ void Session::Connect(proto::Purpose purpose, Connection& connection) {
       loop_, where_.address(),
       [this, purpose, &connection](Result<UniqueFd> socket) {
         if (!socket) {
-          Fail(socket.error());
+          FailConnection(purpose, socket.error());
           return;
         }
         proto::Preamble preamble;
@@ -44,7 +46,7 @@ void Session::Connect(proto::Purpose purpose, Connection& connection) {
 void Session::OnGreeted(proto::Purpose purpose,
                         Result<proto::Greeted> greeted) {
   if (!greeted) {
-    Fail(greeted.error());
+    FailConnection(purpose, greeted.error());
     return;
   }
   auto key = std::as_bytes(std::span(where_.key()));
@@ -56,7 +58,7 @@ void Session::OnGreeted(proto::Purpose purpose,
       proto::Key::FromBytes(key.first<proto::kKeySize>()),
       proto::TlsIdentity(greeted->preamble, greeted->version), "session key");
   if (!context) {
-    Fail(context.error());
+    FailConnection(purpose, context.error());
   } else if (purpose == proto::Purpose::kCalls) {
     OpenCalls(*std::move(greeted), *context);
   } else {
@@ -90,7 +92,7 @@ void Session::OpenBulk(proto::Greeted greeted,
                        const proto::TlsContext& context) {
   auto stream = proto::BulkStream::Client(std::move(greeted.socket), context);
   if (!stream) {
-    Fail(stream.error());
+    FailConnection(proto::Purpose::kBulk, stream.error());
     return;
   }
   bulk_ = *std::move(stream);
@@ -98,9 +100,10 @@ void Session::OpenBulk(proto::Greeted greeted,
   RunBulk([status](proto::BulkStream& bulk) { *status = bulk.Handshake(); },
           [this, status] {
             if (!*status) {
-              Fail(status->error());
+              FailConnection(proto::Purpose::kBulk, status->error());
               return;
             }
+            renewing_ = false;
             bulk_good_ = true;
             CheckOpen();
           });
@@ -110,6 +113,22 @@ void Session::CheckOpen() {
   if (calls_open_ && bulk_good_ && !open_) {
     open_ = true;
     hooks_.opened({});
+  }
+}
+
+void Session::RenewBulk() {
+  if (open_ && !bulk_good_ && !renewing_) {
+    renewing_ = true;
+    Connect(proto::Purpose::kBulk, bulk_connection_);
+  }
+}
+
+void Session::FailConnection(proto::Purpose purpose, const Error& error) {
+  if (purpose == proto::Purpose::kBulk && renewing_) {
+    renewing_ = false;
+    spdlog::warn("node {}: connection for memory: {}", node_, error.message);
+  } else {
+    Fail(error);
   }
 }
 
@@ -138,6 +157,7 @@ void Session::RunBulk(std::function<void(proto::BulkStream&)> work,
       loop_, [this, work = std::move(work)] { work(*bulk_); },
       [this, done = std::move(done)] {
         bulk_busy_ = false;
+        bulk_good_ = bulk_good_ && bulk_->Good();
         done();
       });
 }

@@ -43,8 +43,13 @@ class Session {
 
   [[nodiscard]] const std::string& node() const { return node_; }
   [[nodiscard]] proto::Channel& channel() { return *channel_; }
-  // Both connections are good: it can serve another move.
+  // The connection for calls is good.
+  [[nodiscard]] bool Open() const { return open_; }
+  // Both are: it can serve another move.
   [[nodiscard]] bool Whole() const { return open_ && bulk_good_; }
+  // Makes the bulk connection anew if it is of no use any more; Whole tells
+  // when it is there. Where it cannot be made nothing else is lost.
+  void RenewBulk();
 
   // One piece of blocking work on the bulk connection at a time.
   void RunBulk(std::function<void(proto::BulkStream&)> work,
@@ -62,6 +67,7 @@ class Session {
   void OpenCalls(proto::Greeted greeted, const proto::TlsContext& context);
   void OpenBulk(proto::Greeted greeted, const proto::TlsContext& context);
   void Fail(const Error& error);
+  void FailConnection(proto::Purpose purpose, const Error& error);
   void CheckOpen();
 
   Loop& loop_;
@@ -76,6 +82,7 @@ class Session {
   bool calls_open_ = false;
   bool bulk_good_ = false;
   bool bulk_busy_ = false;
+  bool renewing_ = false;  // bulk
   bool open_ = false;
   bool failed_ = false;
 };

@@ -58,12 +58,9 @@ bool CutShort(const Registers& registers) {
   if (!registers.InCall()) {
     return false;
   }
-  if (registers.call_number() == SYS_getrandom) {
-    auto wanted = static_cast<std::int64_t>(registers.args()[1]);
-    return registers.result() > 0 && registers.result() < wanted;
-  }
-  return registers.result() == -EINTR &&
-         AnswersEintrAtFreeze(registers.call_number());
+  return registers.RandomCutShort() ||
+         (registers.result() == -EINTR &&
+          AnswersEintrAtFreeze(registers.call_number()));
 }
 
 // The memory that an interrupted call, which the stand-in will finish through

@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 
+#include "base/files.h"
 #include "base/taken_away.h"
 #include "process/kernel.h"
 
@@ -33,7 +34,7 @@ constexpr std::uint64_t kEntryFile = std::uint64_t{1} << 61;
 Result<PageScanner> PageScanner::Open(HostPid pid, Method method) {
   SSI_ASSIGN(UniqueFd fd,
              ssi::Open(fmt::format("/proc/{}/pagemap", Raw(pid)), O_RDONLY));
-  return PageScanner(std::move(fd), IsTakenAway("pagemap_scan")
+  return PageScanner(std::move(fd), pid, IsTakenAway("pagemap_scan")
                                         ? Method::kPagemapRead
                                         : method);
 }
@@ -87,7 +88,35 @@ Status PageScanner::ScanByIoctl(const Vma& vma, ScannedPages& pages) const {
   return {};
 }
 
+bool PageScanner::LargeAndEmpty(const Vma& vma) const {
+  constexpr std::uint64_t kLarge = std::uint64_t{1} << 30;
+  if (vma.size() < kLarge) {
+    return false;
+  }
+  auto text = ReadFile(fmt::format("/proc/{}/smaps", Raw(pid_)));
+  if (!text) {
+    return false;
+  }
+  // The area's lines, up to VmFlags, which is the last (proc_pid_smaps(5)).
+  std::string_view rest(*text);
+  auto begin = rest.find(fmt::format("{:08x}-{:08x} ", vma.start, vma.end));
+  if (begin == std::string_view::npos) {
+    return false;
+  }
+  rest = rest.substr(begin, rest.find("VmFlags:", begin) - begin);
+  auto is_zero = [rest](std::string_view name) {
+    auto at = rest.find(name);
+    return at != std::string_view::npos &&
+           rest.substr(rest.find_first_not_of(' ', at + name.size()))
+               .starts_with("0 kB");
+  };
+  return is_zero("\nRss:") && is_zero("\nSwap:");
+}
+
 Status PageScanner::ScanByRead(const Vma& vma, ScannedPages& pages) const {
+  if (LargeAndEmpty(vma)) {
+    return {};
+  }
   std::array<std::uint64_t, 2048> entries;
   std::uint64_t at = vma.start;
   while (at < vma.end) {

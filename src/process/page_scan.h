@@ -33,12 +33,16 @@ class PageScanner {
   Status Scan(const Vma& vma, ScannedPages& pages) const;
 
  private:
-  PageScanner(UniqueFd fd, Method method)
-      : fd_(std::move(fd)), method_(method) {}
+  PageScanner(UniqueFd fd, HostPid pid, Method method)
+      : fd_(std::move(fd)), pid_(pid), method_(method) {}
   Status ScanByIoctl(const Vma& vma, ScannedPages& pages) const;
   Status ScanByRead(const Vma& vma, ScannedPages& pages) const;
+  // Where nothing of a large area is in memory or swapped: page by page that
+  // would take seconds for a terabyte, of which programs reserve many.
+  [[nodiscard]] bool LargeAndEmpty(const Vma& vma) const;
 
   UniqueFd fd_;
+  HostPid pid_;
   Method method_;
 };
 

@@ -1,6 +1,14 @@
 #include "process/registers.h"
 
+#include <sys/syscall.h>
+
 namespace ssi {
+
+bool Registers::RandomCutShort() const {
+  auto wanted = static_cast<std::int64_t>(args()[1]);
+  return InCall() && call_number() == SYS_getrandom && result() > 0 &&
+         result() < wanted;
+}
 
 Registers Registers::ForCall(RemoteAddr syscall_instruction,
                              std::uint64_t number, const CallArgs& args) const {

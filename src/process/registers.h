@@ -44,6 +44,10 @@ class Registers {
   [[nodiscard]] RemoteAddr sp() const { return RemoteAddr{raw_.rsp}; }
   void set_ip(RemoteAddr address) { raw_.rip = Raw(address); }
 
+  // At a signal-path stop: the stop has ended a getrandom in the middle, where
+  // only a signal may (getrandom(2)).
+  [[nodiscard]] bool RandomCutShort() const;
+
   // Makes the thread, which is at the instruction after `syscall`, execute
   // that call again, as if it had not begun it.
   void RewindCall(std::uint64_t number) {

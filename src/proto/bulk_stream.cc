@@ -81,6 +81,10 @@ void BulkStream::Interrupt() {
   wire_->Interrupt();
 }
 
+bool BulkStream::Good() const {
+  return !wire_->failure();
+}
+
 Status BulkStream::Flush() {
   if (!wire_->Flush()) {
     return std::unexpected(wire_->failure().value());

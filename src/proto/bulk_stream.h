@@ -51,6 +51,8 @@ class BulkStream {
   // Returns when all of `into` is filled.
   Status Read(std::span<std::byte> into);
   void Interrupt();
+  // Nothing has broken the connection. In no other thread's time.
+  [[nodiscard]] bool Good() const;
 
  private:
   BulkStream(std::unique_ptr<BlockingWire> wire,

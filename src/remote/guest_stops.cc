@@ -63,6 +63,11 @@ void Guest::OnInterrupted() {
     return;
   }
   thread_->OnStopped();
+  auto registers = body_->tracee().GetRegisters();
+  if (registers && registers->RandomCutShort()) {
+    registers->RewindCall(registers->call_number());
+    (void)body_->tracee().SetRegisters(*registers);
+  }
   mapper_->OnThreadStopped();
   signals_->OnThreadStopped();
   CheckFrozen();

@@ -60,10 +60,17 @@ void Remote::TakeBulk(UniqueFd socket, const proto::TlsContext& context) {
     EndSession(stream.error().message);
     return;
   }
+  StopBulk();  // of a connection before, which home has given up
+  bulk_ready_ = false;
   bulk_ = *std::move(stream);
   auto status = std::make_shared<Status>();
   RunBulk([this, status] { *status = bulk_->Handshake(); },
           [this, status] {
+            if (!*status && HasGuest()) {
+              spdlog::warn("{}: connection for memory: {}", name_,
+                           status->error().message);
+              return;
+            }
             if (!*status) {
               EndSession(status->error().message);
               return;
@@ -237,6 +244,8 @@ struct Remote::Carrier {
   void operator()(const migration::SendImage&) const { remote.SendImage(); }
   void operator()(const migration::ResumeHere& resume) const {
     spdlog::info("{}: goes on here: {}", remote.name_, resume.reason);
+    remote.when_bulk_ready_ = nullptr;
+    remote.StopBulk();
     remote.guest_->Resume();
   }
   void operator()(const migration::DestroyCopy& destroy) const {
@@ -301,12 +310,13 @@ void Remote::RunBulk(std::function<void()> work, std::function<void()> done) {
   bulk_task_ = std::make_unique<migration::BulkTask>(
       places_.loop, std::move(work), [this, done = std::move(done)] {
         bulk_busy_ = false;
+        bulk_ready_ = bulk_ready_ && bulk_->Good();
         done();
       });
 }
 
-// A stream that is broken off in the middle is of no use any more: the next
-// move needs a new session.
+// A stream that is broken off in the middle is of no use any more: home makes a
+// new one for the next move.
 void Remote::StopBulk() {
   if (bulk_busy_) {
     bulk_->Interrupt();

@@ -221,6 +221,12 @@ void Remote::Discard(const std::string& reason) {
 // ---- departure --------------------------------------------------------------
 
 void Remote::SendImage() {
+  if (!bulk_ready_) {
+    when_bulk_ready_ = [this] {
+      SendImage();
+    };
+    return;
+  }
   if (CutAt("guest.sending")) {
     return;
   }

@@ -1,7 +1,11 @@
 // The other node dies, or its connection breaks, at each step of a move.
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <atomic>
+#include <thread>
 
 #include <catch2/catch.hpp>
 
@@ -104,6 +108,71 @@ TEST_CASE("the connection breaks at each step of the way there",
 TEST_CASE("the connection breaks at each step of the way back",
           "[sample][errors][faults]") {
   CheckCuts(true);
+}
+
+// Lets stopped supervisors below a daemon go on, until it is destroyed.
+class Continuer {
+ public:
+  explicit Continuer(pid_t daemon)
+      : thread_([this, daemon] {
+          while (!stop_) {
+            for (pid_t pid : ChildrenOf(daemon)) {
+              if (StateOf(pid) == 'T') {
+                ::kill(pid, SIGCONT);
+              }
+            }
+            std::this_thread::sleep_for(10ms);
+          }
+        }) {}
+  ~Continuer() {
+    stop_ = true;
+    thread_.join();
+  }
+  Continuer(const Continuer&) = delete;
+  Continuer& operator=(const Continuer&) = delete;
+  Continuer(Continuer&&) = delete;
+  Continuer& operator=(Continuer&&) = delete;
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+// Its image does not come across in time: home gives that move up. The process
+// goes on there, its calls are answered, and it comes home later.
+TEST_CASE("a move home takes too long", "[sample][errors][faults]") {
+  Environment fault("SSI_LOCAL_FAULT", "guest.sending=stop");
+  Cluster cluster;
+  Spawn spawn;
+  spawn.out = cluster.folder() + "/out";
+  spawn.err = cluster.folder() + "/err";
+  Job job(cluster, {},
+          {"perl", "-e",
+           "$| = 1; for $step (qw(one two three)) {select undef, undef, undef, "
+           "0.02 until -e $step; print \"$step\\n\"}"},
+          spawn);
+  auto step = [&](const std::string& name, const std::string& said) {
+    Spawn touch;
+    touch.command = {"touch", cluster.folder() + "/" + name};
+    REQUIRE(Describe(RunToEnd(touch).status) == "exit 0");
+    CHECK(Eventually([&] { return ReadAllOf(spawn.out) == said; }, 10s));
+  };
+  REQUIRE(job.CommandPid() > 0);
+  REQUIRE(job.MoveTo("n2"));
+  step("one", "one\n");
+  CHECK_FALSE(job.MoveTo("n1"));
+  CHECK_THAT(job.last_refusal(), Contains("had not come across within"));
+  CHECK(cluster.Bodies("n2").size() == 1);
+  Continuer continuer(cluster.daemon("n2"));
+  step("two", "one\ntwo\n");
+  CHECK(cluster.Bodies("n2").size() == 1);
+  // The connection for its memory is made anew meanwhile.
+  CHECK(Eventually([&] { return job.MoveTo("n1"); }, 20s));
+  INFO(job.last_refusal());
+  CHECK(Eventually([&] { return cluster.Bodies("n2").empty(); }, 10s));
+  step("three", "one\ntwo\nthree\n");
+  CHECK(Describe(job.front().Wait(10s)) == "exit 0");
+  CHECK(ReadAllOf(spawn.err).empty());
 }
 
 }  // namespace

@@ -29,4 +29,4 @@ foreach(test launch_test orphaned_test signal_view_test signal_delivery_test job
 endforeach()
 ssi_test_older_kernel(signal_delivery_test cluster 60 SPEC "[sample]")
 ssi_test_older_kernel(death_test long 120 SPEC "[sample]")
-ssi_test_older_kernel(signal_model_test long 200 SPEC "~[sample]")
+ssi_test_older_kernel(signal_model_test long 200 SPEC "~[sample]~[.]")
