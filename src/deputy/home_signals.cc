@@ -8,7 +8,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include "process/call_runner.h"
+#include "process/injector.h"
 #include "process/kernel.h"
+#include "process/signal_order.h"
 #include "process/signal_queues.h"
 
 namespace ssi {
@@ -93,8 +96,42 @@ void HomeSignals::PutBack(int signal) {
     return;
   }
   EndCall(false);
-  (void)tracee_.SetSignalMask(kAllSignals);
+  Requeue(signal, kAllSignals);
+}
+
+void HomeSignals::Requeue(int signal, std::uint64_t mask) {
+  auto queues = ReadSignalQueues(tracee_.pid());
+  if (signal >= kFirstRealTime && queues && queues->Pends(signal)) {
+    auto status = RequeueInFront(signal);
+    if (!status && status.error().code != ErrorCode::kGone) {
+      spdlog::error("stand-in: signal {}: {}", signal, status.error().message);
+    }
+    signal = 0;
+  }
+  (void)tracee_.SetSignalMask(mask);
   GoOn(signal);
+}
+
+// The kernel puts it behind others of its number, which were sent later.
+Status HomeSignals::RequeueInFront(int signal) {
+  HostPid pid = tracee_.pid();
+  SSI_ASSIGN(auto info, tracee_.GetSignalInfo());
+  SSI_ASSIGN(auto before, PeekQueued(pid, signal));
+  constexpr std::uint64_t kLength = 2;  // of the instruction `syscall`
+  SSI_ASSIGN(
+      auto injector,
+      Injector::Begin(tracee_, agent_code_ + (AgentInCallOffset() - kLength)));
+  SSI_TRY(injector.HandBack(signal));
+  SSI_ASSIGN(auto after, PeekQueued(pid, signal));
+  // A siginfo does not always tell its queue.
+  bool of_thread = after.of_thread.size() > before.of_thread.size();
+  QueuedSignals older;
+  (of_thread ? older.of_thread : older.of_process).push_back(info);
+  InjectingRunner runner(injector, pid, executor_.window().remote_spare(),
+                         AgentWindow::kSpareSize);
+  Status status = PutInFront(runner, pid, signal, older);
+  SSI_TRY(injector.End());
+  return status;
 }
 
 void HomeSignals::Hold(std::function<void()> then) {
@@ -160,8 +197,7 @@ void HomeSignals::OnAnswer(const wire::SignalAnswer& answer) {
   if (!answer.accepted()) {
     // Blocked there: blocked here too, and back onto its queue.
     state_.set_mask(answer.mask() | SignalBit(offered.signal));
-    (void)tracee_.SetSignalMask(state_.mask());
-    GoOn(offered.signal);
+    Requeue(offered.signal, state_.mask());
     if (cancel_ || holding_ == Holding::kWanted) {
       (void)tracee_.Interrupt();
     }

@@ -82,6 +82,9 @@ class HomeSignals {
   void EndCallNotBegun();
   void GoOn(int signal = 0);
   void PutBack(int signal);
+  // Onto the queue that it came from, with `mask` in force, which blocks it.
+  void Requeue(int signal, std::uint64_t mask);
+  Status RequeueInFront(int signal);
 
   Tracee tracee_;
   RemoteAddr agent_code_;

@@ -431,22 +431,4 @@ Status StandIn::Detach() {
   return {};
 }
 
-// Signals that were accepted away and not delivered there: a process may queue
-// any siginfo to itself. They stay pending until its own mask is back.
-Status StandIn::RequeueUndelivered(CallRunner& runner) {
-  CallBatch batch(runner);
-  std::uint64_t pid = static_cast<std::uint64_t>(Raw(tracee_.pid()));
-  for (const auto& info : incoming_.image.threads[0].undelivered) {
-    SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(info));
-    auto signal = static_cast<std::uint64_t>(info.si_signo);
-    if (IsThreadDirected(info)) {
-      batch.Add("rt_tgsigqueueinfo", SYS_rt_tgsigqueueinfo,
-                {pid, pid, signal, Raw(at)});
-    } else {
-      batch.Add("rt_sigqueueinfo", SYS_rt_sigqueueinfo, {pid, signal, Raw(at)});
-    }
-  }
-  return batch.Flush();
-}
-
 }  // namespace ssi

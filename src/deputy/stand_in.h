@@ -102,6 +102,7 @@ class StandIn {
   Status MatchKept();
   [[nodiscard]] bool TakeStop();
   Status RequeueUndelivered(CallRunner& runner);
+  Status PutUndeliveredInFront(std::uint64_t pending);
   Status MakeRestartBlock(Injector& injector);
   std::vector<MemoryRun> RangesToKeep() const;
   Status EmptySealed();

@@ -13,6 +13,8 @@
 #include "process/agent_site.h"
 #include "process/call_runner.h"
 #include "process/page_reader.h"
+#include "process/signal_order.h"
+#include "process/signal_queues.h"
 
 namespace ssi {
 
@@ -159,6 +161,54 @@ Status StandIn::AbortRefill() {
   }
   incoming_ = {};
   return {};
+}
+
+// Signals that were accepted away and not delivered there: a process may queue
+// any siginfo to itself. They stay pending until its own mask is back.
+Status StandIn::RequeueUndelivered(CallRunner& runner) {
+  auto waiting = ReadSignalQueues(tracee_.pid());
+  CallBatch batch(runner);
+  std::uint64_t pid = static_cast<std::uint64_t>(Raw(tracee_.pid()));
+  for (const auto& info : incoming_.image.threads[0].undelivered) {
+    SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(info));
+    auto signal = static_cast<std::uint64_t>(info.si_signo);
+    if (IsThreadDirected(info)) {
+      batch.Add("rt_tgsigqueueinfo", SYS_rt_tgsigqueueinfo,
+                {pid, pid, signal, Raw(at)});
+    } else {
+      batch.Add("rt_sigqueueinfo", SYS_rt_sigqueueinfo, {pid, signal, Raw(at)});
+    }
+  }
+  SSI_TRY(batch.Flush());
+  return PutUndeliveredInFront(waiting ? waiting->pending : 0);
+}
+
+// They are older than what still waits here, in `pending`: of one number they
+// come before it.
+Status StandIn::PutUndeliveredInFront(std::uint64_t pending) {
+  std::map<int, QueuedSignals> older;
+  for (const auto& info : incoming_.image.threads[0].undelivered) {
+    if (info.si_signo >= kFirstRealTime &&
+        (pending & SignalBit(info.si_signo)) != 0) {
+      auto& queues = older[info.si_signo];
+      (IsThreadDirected(info) ? queues.of_thread : queues.of_process)
+          .push_back(info);
+    }
+  }
+  if (older.empty()) {
+    return {};
+  }
+  SSI_TRY(StopAgent(tracee_, stop_pending_));
+  SSI_ASSIGN(auto injector,
+             Injector::Begin(tracee_, RemoteAddr{syscall_instruction_}));
+  InjectingRunner runner(injector, tracee_.pid(), window_->remote_data(),
+                         window_->data().size());
+  for (const auto& [signal, queues] : older) {
+    SSI_TRY(PutInFront(runner, tracee_.pid(), signal, queues));
+  }
+  (void)injector.KeepBlocked();
+  SSI_TRY(tracee_.SetRegisters(injector.saved()));
+  return tracee_.Continue();
 }
 
 Status StandIn::FinishRefill(const SignalActions& current) {

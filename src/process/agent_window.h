@@ -92,6 +92,13 @@ class AgentWindow {
             kMaxBatch};
   }
 
+  // Memory of the process that only a full batch of calls uses, for calls that
+  // are made while the agent is in a job of few.
+  static constexpr std::size_t kSpareSize = 8 * sizeof(AgentCall);
+  [[nodiscard]] RemoteAddr remote_spare() const {
+    return remote_ + (kWindowDataOffset - kSpareSize);
+  }
+
   // Hands the first `count` of calls() to the agent.
   void Post(std::size_t count);
   [[nodiscard]] bool Done() const;

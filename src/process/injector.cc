@@ -50,6 +50,14 @@ Result<std::int64_t> Injector::Call(std::uint64_t number,
   return registers.result();
 }
 
+Status Injector::HandBack(int signal) {
+  // The kernel looks at the signal on the way to the next instruction, and some
+  // instruction there must be.
+  SSI_TRY(tracee_.SetRegisters(saved_.ForCall(instruction_, SYS_getpid, {})));
+  SSI_TRY(tracee_.SingleStep(signal));
+  return RunToTrap();
+}
+
 Result<std::uint64_t> Injector::MustCall(const char* what, std::uint64_t number,
                                          const CallArgs& args) {
   SSI_ASSIGN(std::int64_t result, Call(number, args));

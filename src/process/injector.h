@@ -32,6 +32,10 @@ class Injector {
   Result<std::uint64_t> MustCall(const char* what, std::uint64_t number,
                                  const CallArgs& args);
 
+  // Begun in the delivery stop of `signal`: hands it back to the kernel, which
+  // puts it on its queue again, behind what is there.
+  Status HandBack(int signal);
+
   // A call that blocks: made, and interrupted at once. What the kernel leaves
   // in rax: a restart code, or a result where it did not block. The caller sets
   // the registers afterwards.
