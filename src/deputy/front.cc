@@ -174,6 +174,9 @@ bool Front::OnMessage() {
       DieBy(message.value);
     case FrontMessage::Kind::kStopped:
       Stop(message.value);
+      message = {FrontMessage::Kind::kAwake, 0};
+      (void)SendWithFds(socket_.get(), std::as_bytes(std::span(&message, 1)),
+                        {});
       return true;
     case FrontMessage::Kind::kLog:
       (void)!::write(2, received->data.data() + sizeof message,

@@ -23,12 +23,12 @@ struct FrontMessage {
     kExited = 2,   // CMD has exited; value: its code
     kKilled = 3,   // CMD was killed; value: the signal
     kStopped = 4,  // CMD has stopped; value: the signal
-    kContinued = 5,
-    kFailed = 6,  // ssirun itself failed; value: the exit status
-    kLog = 7,     // the text that follows goes to stderr
+    kFailed = 6,   // ssirun itself failed; value: the exit status
+    kLog = 7,      // the text that follows goes to stderr
     // Front to supervisor.
     kSignal = 8,  // value: a signal for CMD
     kJoined = 9,  // the front has left CMD's process group
+    kAwake = 10,  // after a kStopped
   };
   Kind kind{};
   std::int32_t value = 0;

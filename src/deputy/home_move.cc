@@ -303,7 +303,8 @@ void HomeMove::FreezeHere() {
       StandIn::Freeze(process_.pid, plan_.found, migration::kFreezeLimit);
   if (!frozen) {
     lingering_ = frozen.error().code == ErrorCode::kRetry;
-    // One that has ended meanwhile gives EPERM (ptrace_attach, kernel/ptrace.c).
+    // One that has ended meanwhile gives EPERM (ptrace_attach,
+    // kernel/ptrace.c).
     auto why = lingering_ ? std::nullopt
                           : WhyNotMovable(process_.pid, places_.baseline, true);
     Feed(Role::kSource,

@@ -109,45 +109,12 @@ Job::Job(Loop& loop, JobOptions options, UniqueFd front)
           loop, std::move(front),
           [this](std::span<const std::byte> data,
                  const std::vector<UniqueFd>&) { OnFrontMessage(data); },
-          [this] { OnFrontGone(); }) {}
+          [this] { OnFrontGone(); }),
+      front_stops_(loop, StopHooks()) {}
 
 Job::~Job() {
   retired_.clear();
   deputies_.clear();
-}
-
-// ---- the front --------------------------------------------------------------
-
-void Job::TellFront(FrontMessage::Kind kind, int value) {
-  FrontMessage message{kind, value};
-  (void)front_.Send(std::as_bytes(std::span(&message, 1)));
-}
-
-void Job::SendLog(std::string_view text) {
-  FrontMessage head{FrontMessage::Kind::kLog, 0};
-  std::vector<std::byte> bytes(sizeof head + text.size());
-  std::memcpy(bytes.data(), &head, sizeof head);
-  std::memcpy(bytes.data() + sizeof head, text.data(), text.size());
-  (void)front_.Send(bytes);
-}
-
-void Job::OnFrontMessage(std::span<const std::byte> data) {
-  FrontMessage message;
-  if (data.size() != sizeof message) {
-    return;
-  }
-  std::memcpy(&message, data.data(), sizeof message);
-  if (message.kind == FrontMessage::Kind::kSignal && main_ > 0 &&
-      !main_status_) {
-    ::kill(main_, message.value);
-  }
-}
-
-void Job::OnFrontGone() {
-  front_gone_ = true;
-  if (!main_status_) {
-    KillJob("the front of ssirun was killed");
-  }
 }
 
 void Job::KillJob(const std::string& reason) {
@@ -283,12 +250,12 @@ Deputy& Job::DeputyOf(pid_t pid) {
     bool main = pid == main_;
     hooks.stopped = [this, main](int signal) {
       if (main) {
-        TellFront(FrontMessage::Kind::kStopped, signal);
+        front_stops_.OnStopped(signal);
       }
     };
     hooks.continued = [this, main] {
       if (main) {
-        ::kill(::getppid(), SIGCONT);
+        front_stops_.OnContinued();
       }
     };
     hooks.lost = [this, main, pid](const std::string& reason) {
@@ -354,9 +321,9 @@ void Job::PollChildren() {
 
 void Job::OnCommandState(int code, int status) {
   if (code == CLD_STOPPED) {
-    TellFront(FrontMessage::Kind::kStopped, status);
+    front_stops_.OnStopped(status);
   } else if (code == CLD_CONTINUED) {
-    ::kill(::getppid(), SIGCONT);
+    front_stops_.OnContinued();
   }
 }
 
@@ -392,9 +359,7 @@ void Job::OnMainEnded(int wait_status) {
   } else {
     TellFront(FrontMessage::Kind::kExited, WEXITSTATUS(wait_status));
   }
-  if (!front_gone_) {
-    ::kill(::getppid(), SIGCONT);  // CMD was stopped, maybe, and it as well
-  }
+  front_stops_.OnContinued();  // CMD was stopped, maybe, and it as well
 }
 
 std::vector<pid_t> Job::Members() const {
@@ -407,7 +372,8 @@ std::vector<pid_t> Job::Members() const {
 }
 
 void Job::EndIfEmpty() {
-  if (main_status_ && ChildrenOf(::getpid()).empty()) {
+  bool woken = front_gone_ || front_stops_.Settled();
+  if (main_status_ && woken && ChildrenOf(::getpid()).empty()) {
     // After what was just said to the front.
     asio::post(loop_, [this] { loop_.stop(); });
   }

@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "deputy/deputy.h"
 #include "deputy/front.h"
+#include "deputy/front_stops.h"
 #include "deputy/job_link.h"
 #include "deputy/launch.h"
 #include "deputy/waiter.h"
@@ -52,6 +53,7 @@ class Job {
   void OnFrontMessage(std::span<const std::byte> data);
   void OnFrontGone();
   void TellFront(FrontMessage::Kind kind, int value);
+  FrontStops::Hooks StopHooks();
   int FailStart(const std::string& reason, int status);
 
   std::optional<int> Execute(Launch& launch);
@@ -83,6 +85,7 @@ class Job {
   std::unique_ptr<SignalSource> signals_;
   MessageSocket front_;
   bool front_gone_ = false;
+  FrontStops front_stops_;
   std::unique_ptr<JobLink> link_;
   wire::Registered registered_;
   std::unique_ptr<Waiter> waiter_;

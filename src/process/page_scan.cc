@@ -34,9 +34,9 @@ constexpr std::uint64_t kEntryFile = std::uint64_t{1} << 61;
 Result<PageScanner> PageScanner::Open(HostPid pid, Method method) {
   SSI_ASSIGN(UniqueFd fd,
              ssi::Open(fmt::format("/proc/{}/pagemap", Raw(pid)), O_RDONLY));
-  return PageScanner(std::move(fd), pid, IsTakenAway("pagemap_scan")
-                                        ? Method::kPagemapRead
-                                        : method);
+  return PageScanner(
+      std::move(fd), pid,
+      IsTakenAway("pagemap_scan") ? Method::kPagemapRead : method);
 }
 
 Status PageScanner::Scan(const Vma& vma, ScannedPages& pages) const {

@@ -1,6 +1,8 @@
 #ifndef SSI_PROCESS_SIGNAL_QUEUES_H_
 #define SSI_PROCESS_SIGNAL_QUEUES_H_
 
+#include <signal.h>
+
 #include <cstdint>
 #include <optional>
 
@@ -21,6 +23,13 @@ struct SignalQueues {
   }
   [[nodiscard]] bool AnyDeliverable() const {
     return (pending & ~blocked) != 0;
+  }
+  // One of a fault of its own, deliverable.
+  [[nodiscard]] bool AnyFault() const {
+    constexpr std::uint64_t kFaults = SignalBit(SIGSEGV) | SignalBit(SIGBUS) |
+                                      SignalBit(SIGILL) | SignalBit(SIGTRAP) |
+                                      SignalBit(SIGFPE) | SignalBit(SIGSYS);
+    return (pending & ~blocked & kFaults) != 0;
   }
 };
 

@@ -1,5 +1,6 @@
 #include <signal.h>
 
+#include "process/signal_queues.h"
 #include "proto/message.h"
 #include "remote/guest.h"
 #include "supervisor/filter.h"
@@ -63,6 +64,15 @@ void Guest::OnInterrupted() {
     return;
   }
   thread_->OnStopped();
+  // A fault was on its way to it. Held back, it would come in the middle of an
+  // injected call, blocked or not: where SIGTRAP is to be delivered, the kernel
+  // takes whichever fault was queued first (dequeue_synchronous_signal,
+  // kernel/signal.c).
+  auto queues = ReadSignalQueues(pid());
+  if (queues && queues->AnyFault()) {
+    thread_->RunToSignal();
+    return;
+  }
   auto registers = body_->tracee().GetRegisters();
   if (registers && registers->RandomCutShort()) {
     registers->RewindCall(registers->call_number());
