@@ -1,4 +1,4 @@
-ssi_test(guests_test LABEL cluster TIMEOUT 400 ALONE sample
+ssi_test(guests_test LABEL cluster TIMEOUT 400
   SOURCES cluster/guests/guests_test.cc cluster/guests/own_page_test.cc
           cluster/guests/supervisor_death_test.cc
           cluster/guests/coming_home_test.cc
