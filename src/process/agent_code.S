@@ -42,9 +42,7 @@ ssi_agent_code:
         mov     %eax, %r12d
         mov     COUNT(%rbx), %r14d
         lea     CALLS(%rbx), %r13
-.Lnext:
-        test    %r14d, %r14d
-        jz      .Lfinished
+.Lnext:                                         // of one or more
         mov     0(%r13), %rax
         mov     8(%r13), %rdi
         mov     16(%r13), %rsi
@@ -54,11 +52,12 @@ ssi_agent_code:
         mov     48(%r13), %r9
         syscall
 ssi_agent_in_call:                              // where a call returns to
+        // From here on to .Lwait a job of one call has made it: the tracer tells
+        // by the place alone whether it must be made again (SkipCall).
         mov     %rax, 56(%r13)
         add     $CALL_SIZE, %r13
         dec     %r14d
-        jmp     .Lnext
-.Lfinished:
+        jnz     .Lnext
         mov     %r12d, DONE(%rbx)
         xor     %eax, %eax
         xchg    %eax, ARMED(%rbx)               // a full barrier as well

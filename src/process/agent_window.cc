@@ -69,7 +69,7 @@ AgentWindow::~AgentWindow() {
 
 void AgentWindow::Post(std::size_t count) {
   SSI_CHECK(Done(), "one job at a time");
-  SSI_CHECK(count <= kMaxBatch, "{} calls", count);
+  SSI_CHECK(count > 0 && count <= kMaxBatch, "{} calls", count);
   head()->count = static_cast<std::uint32_t>(count);
   head()->posted.store(++job_, std::memory_order_seq_cst);
   Futex(head()->posted, FUTEX_WAKE, 1, nullptr);
