@@ -59,6 +59,11 @@ bool AppliesWhereItComputes(std::uint64_t resource) {
 }  // namespace
 
 void AwayCalls::OnCall(const Notification& call) {
+  if (parts_.thread.Torn()) {
+    // Before anything is done for it: made again, it must find all as it was.
+    parts_.thread.Answer(kRestartNoIntr);
+    return;
+  }
   ++counts_[call.number];
   Decision decision =
       supervisor::Decide(call.number, call.args, parts_.followed.pid);
