@@ -75,7 +75,6 @@ class GuestThread {
   // Whether a stop is one out of a wait that is not answered yet; it stays in
   // it then.
   [[nodiscard]] bool StaysTorn(const Stop& stop);
-  [[nodiscard]] bool InTornStop() const { return torn_stop_.has_value(); }
 
   // ---- actions ----
   // Ends the notification; the thread runs on, or stops if that was requested.
