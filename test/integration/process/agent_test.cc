@@ -80,10 +80,10 @@ TEST_CASE("agent: at each instruction it is known whether the call was made") {
     bool stop_pending = false;
     REQUIRE(StopAgent(child.tracee(), stop_pending));
     window.data()[0] = std::byte{'x'};
-    window.calls()[0] = {SYS_write,
-                         {static_cast<std::uint64_t>(pipe[1]),
-                          Raw(window.remote_data()), 1},
-                         0};
+    window.calls()[0] = {
+        SYS_write,
+        {static_cast<std::uint64_t>(pipe[1]), Raw(window.remote_data()), 1},
+        0};
     window.Post(1);
     bool made = false;
     int steps = 0;
