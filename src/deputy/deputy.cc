@@ -52,7 +52,7 @@ std::optional<std::string> Deputy::WhyNotMovable() const {
   if (process_.Away()) {
     return std::nullopt;
   }
-  return ssi::WhyNotMovable(process_.pid, places_.baseline, traced_);
+  return ssi::WhyNotMovable(process_.pid, places_.baseline, Traced());
 }
 
 // ---- moving -----------------------------------------------------------------
@@ -238,7 +238,6 @@ void Deputy::AfterFailedMove(bool returns) {
 void Deputy::OnMoveFinished(migration::Outcome outcome,
                             const std::string& reason) {
   bool returns = move_->plan().direction == migration::Direction::kReturn;
-  bool lingering = move_->lingering();
   move_.reset();
   const auto& hops = process_.history.moves();
   if (!hops.empty()) {
@@ -261,8 +260,8 @@ void Deputy::OnMoveFinished(migration::Outcome outcome,
       if (returns && process_.home_signals) {
         process_.home_signals->Release();
       }
-      if (lingering) {
-        traced_ = true;
+      if (process_.lingering) {
+        traced_ = false;
       } else if (!returns && traced_) {
         LetRun();  // refused before anything of it was touched
       }

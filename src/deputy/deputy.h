@@ -61,7 +61,7 @@ class Deputy {
   // Whether this thread traces it now, on its way to another node included: its
   // stops are OnStop's then.
   [[nodiscard]] bool Traced() const {
-    return traced_ || process_.stand_in.has_value();
+    return traced_ || process_.lingering || process_.stand_in.has_value();
   }
 
   [[nodiscard]] bool Away() const { return process_.Away(); }

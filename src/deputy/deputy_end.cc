@@ -104,10 +104,9 @@ void Deputy::OnStop(const Stop& stop) {
     (void)tracee.Continue(stop.kind == Stop::Kind::kSignal ? stop.value : 0);
     return;
   }
-  if (!process_.stand_in && stop.kind == Stop::Kind::kInterrupted) {
-    // A freeze that was given up has taken effect at last.
-    (void)tracee.Detach();
-    traced_ = false;
+  if (std::exchange(process_.lingering, false)) {
+    (void)tracee.Detach(stop.kind == Stop::Kind::kSignal ? stop.value : 0);
+    hooks_.changed();
     return;
   }
   if (process_.stand_in && stop.kind == Stop::Kind::kSignal &&

@@ -299,14 +299,17 @@ void HomeMove::DescribeAsk(wire::AskDetails& details) {
 
 void HomeMove::FreezeHere() {
   froze_ = places_.clock.Monotonic();
-  auto frozen =
-      StandIn::Freeze(process_.pid, plan_.found, migration::kFreezeLimit);
+  auto found = std::exchange(process_.lingering, false)
+                   ? StandIn::Found::kTracedRunning
+                   : plan_.found;
+  auto frozen = StandIn::Freeze(process_.pid, found, migration::kFreezeLimit);
   if (!frozen) {
-    lingering_ = frozen.error().code == ErrorCode::kRetry;
+    process_.lingering = frozen.error().code == ErrorCode::kRetry;
     // One that has ended meanwhile gives EPERM (ptrace_attach,
     // kernel/ptrace.c).
-    auto why = lingering_ ? std::nullopt
-                          : WhyNotMovable(process_.pid, places_.baseline, true);
+    auto why = process_.lingering
+                   ? std::nullopt
+                   : WhyNotMovable(process_.pid, places_.baseline, true);
     Feed(Role::kSource,
          migration::StepFailed{why.value_or(frozen.error().message)});
     return;

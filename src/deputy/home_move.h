@@ -60,8 +60,6 @@ class HomeMove {
   [[nodiscard]] const Plan& plan() const { return plan_; }
   // Home has decided how it ended; what happens now is not its business.
   [[nodiscard]] bool Over() const { return outcome_.has_value(); }
-  // The freeze did not stop it in time: whenever it stops, it is detached.
-  [[nodiscard]] bool lingering() const { return lingering_; }
 
  private:
   using Role = migration::Role;
@@ -121,7 +119,6 @@ class HomeMove {
   Timer settle_timer_;
   migration::Checksum checksum_{};
   bool refilled_ = false;
-  bool lingering_ = false;
   Hop hop_;
   Nanos began_{};
   Nanos froze_{};

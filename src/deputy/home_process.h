@@ -48,6 +48,9 @@ struct HomeProcess {
 
   // From a freeze until the process is plain again.
   std::optional<StandIn> stand_in;
+  // A freeze was given up because it did not stop in time: it is traced, runs,
+  // and is let go at its next stop, unless it is frozen again before.
+  bool lingering = false;
 
   // While it is away: declared so that each is destroyed before what it uses.
   std::unique_ptr<Executor> executor;

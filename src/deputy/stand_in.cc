@@ -19,6 +19,7 @@
 #include "process/capture.h"
 #include "process/page_reader.h"
 #include "process/signal_queues.h"
+#include "supervisor/call_table.h"
 
 namespace ssi {
 
@@ -28,16 +29,26 @@ namespace {
 // quarter of the stack limit).
 constexpr std::uint64_t kMaxShown = std::uint64_t{256} << 10;
 
-// What /proc/PID/syscall says, for the message about a process that does not
-// stop.
-std::string CallUnderWay(HostPid pid) {
+// How often a process that is to stop is interrupted again.
+constexpr std::chrono::nanoseconds kSlice = std::chrono::milliseconds(20);
+
+// For the message about a process that does not stop; by /proc/PID/syscall
+// (proc(5)).
+std::string WhatItDoes(HostPid pid) {
   std::array<char, 64> text{};
   auto fd = Open(fmt::format("/proc/{}/syscall", Raw(pid)), O_RDONLY);
   if (!fd || ::read(fd->get(), text.data(), text.size() - 1) <= 0) {
-    return "unknown";
+    return "is in an unknown call";
   }
   std::string_view line(text.data());
-  return std::string(line.substr(0, line.find(' ')));
+  auto first = line.substr(0, line.find_first_of(" \n"));
+  if (first == "running") {
+    return "is running, or waits for a CPU";
+  }
+  auto number = ParseNumber<int>(first);
+  const supervisor::CallRow* row =
+      number ? supervisor::FindCall(*number) : nullptr;
+  return fmt::format("is in call {}", row != nullptr ? row->name : first);
 }
 
 // Calls that answer EINTR when they are interrupted for no signal at all,
@@ -94,7 +105,7 @@ Result<StandIn> StandIn::Freeze(HostPid pid, Found found,
   StandIn stand_in{Tracee(pid)};
   if (found == Found::kUntraced) {
     SSI_TRY(stand_in.tracee_.Seize(kHomeOptions));
-  } else {
+  } else if (found == Found::kTracedStopped) {
     // An interrupt that pends over this stop takes effect right after it.
     SSI_TRY(stand_in.tracee_.Interrupt());
     SSI_TRY(stand_in.tracee_.Continue());
@@ -108,16 +119,24 @@ Status StandIn::StopThread(std::chrono::nanoseconds limit) {
   SSI_TRY(tracee_.Interrupt());
   constexpr int kMostRounds = 64;
   int rounds = 0;
+  // Counted in slices: a machine that itself stood still for longer than the
+  // limit (one that is virtual) has used up just one of them.
+  auto left = limit;
   for (;;) {
-    SSI_ASSIGN(auto stop, tracee_.WaitFor(limit));
+    SSI_ASSIGN(auto stop, tracee_.WaitFor(std::min(left, kSlice)));
     if (!stop) {
-      // It cannot be detached while it does not stop; the caller keeps trying.
+      left -= std::min(left, kSlice);
+      if (left > std::chrono::nanoseconds(0)) {
+        // What was to stop it by being delivered can have been taken back.
+        SSI_TRY(tracee_.Interrupt());
+        continue;
+      }
+      // It cannot be detached while it does not stop; the caller does it later.
       return Fail(
-          ErrorCode::kRetry,
-          "process {} does not stop within {} ms; it is in call {}",
+          ErrorCode::kRetry, "process {} does not stop within {} ms; it {}",
           Raw(tracee_.pid()),
           std::chrono::duration_cast<std::chrono::milliseconds>(limit).count(),
-          CallUnderWay(tracee_.pid()));
+          WhatItDoes(tracee_.pid()));
     }
     switch (stop->kind) {
       case Stop::Kind::kExited:

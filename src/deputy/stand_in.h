@@ -39,10 +39,12 @@ class StandIn {
   enum class Found : std::uint8_t {
     kUntraced,
     kTracedStopped,  // in a ptrace stop, with no signal in hand
+    kTracedRunning,  // a freeze before this one was given up
   };
   // Stops a process. kRetry, with the call that it is in, where it does not
-  // stop within `limit`: it then is traced, and must be detached at its next
-  // stop. kDenied where it is stopped by a signal; it is detached then.
+  // stop within `limit`: it then is traced and runs, and must be detached at
+  // its next stop. kDenied where it is stopped by a signal; it is detached
+  // then.
   static Result<StandIn> Freeze(HostPid pid, Found found,
                                 std::chrono::nanoseconds limit);
 

@@ -163,21 +163,13 @@ Status StandIn::AbortRefill() {
   return {};
 }
 
-// Signals that were accepted away and not delivered there: a process may queue
-// any siginfo to itself. They stay pending until its own mask is back.
+// Signals that were accepted away and not delivered there. They stay pending
+// until its own mask is back.
 Status StandIn::RequeueUndelivered(CallRunner& runner) {
   auto waiting = ReadSignalQueues(tracee_.pid());
   CallBatch batch(runner);
-  std::uint64_t pid = static_cast<std::uint64_t>(Raw(tracee_.pid()));
   for (const auto& info : incoming_.image.threads[0].undelivered) {
-    SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(info));
-    auto signal = static_cast<std::uint64_t>(info.si_signo);
-    if (IsThreadDirected(info)) {
-      batch.Add("rt_tgsigqueueinfo", SYS_rt_tgsigqueueinfo,
-                {pid, pid, signal, Raw(at)});
-    } else {
-      batch.Add("rt_sigqueueinfo", SYS_rt_sigqueueinfo, {pid, signal, Raw(at)});
-    }
+    SSI_TRY(AddToQueue(batch, tracee_.pid(), info, IsThreadDirected(info)));
   }
   SSI_TRY(batch.Flush());
   return PutUndeliveredInFront(waiting ? waiting->pending : 0);

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -24,8 +24,10 @@ namespace {
 // How often it is done anew because more were sent meanwhile.
 constexpr int kMostRounds = 8;
 
+// Padding included: the kernel clears it (copy_siginfo_to_user).
 bool Equal(const siginfo_t& a, const siginfo_t& b) {
-  return std::memcmp(&a, &b, sizeof a) == 0;
+  return std::ranges::equal(std::as_bytes(std::span(&a, 1)),
+                            std::as_bytes(std::span(&b, 1)));
 }
 
 // A list from which single signals are taken out.
@@ -174,18 +176,9 @@ class Requeuer {
   }
 
   Status Queue(const SignalList& list, bool of_thread) {
-    auto pid = static_cast<std::uint64_t>(Raw(pid_));
-    auto signal = static_cast<std::uint64_t>(signal_);
     CallBatch batch(runner_);
     for (const auto& info : list) {
-      SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(info));
-      if (of_thread) {
-        batch.Add("rt_tgsigqueueinfo", SYS_rt_tgsigqueueinfo,
-                  {pid, pid, signal, Raw(at)});
-      } else {
-        batch.Add("rt_sigqueueinfo", SYS_rt_sigqueueinfo,
-                  {pid, signal, Raw(at)});
-      }
+      SSI_TRY(AddToQueue(batch, pid_, info, of_thread));
     }
     return batch.Flush();
   }
@@ -200,6 +193,21 @@ class Requeuer {
 };
 
 }  // namespace
+
+Status AddToQueue(CallBatch& batch, HostPid pid, const siginfo_t& info,
+                  bool of_thread) {
+  auto number = static_cast<std::uint64_t>(Raw(pid));
+  auto signal = static_cast<std::uint64_t>(info.si_signo);
+  SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(info));
+  if (of_thread) {
+    batch.Add("rt_tgsigqueueinfo", SYS_rt_tgsigqueueinfo,
+              {number, number, signal, Raw(at)});
+  } else {
+    batch.Add("rt_sigqueueinfo", SYS_rt_sigqueueinfo,
+              {number, signal, Raw(at)});
+  }
+  return {};
+}
 
 SignalList WithOlderFirst(const SignalList& older, const SignalList& queued) {
   Remaining rest(queued);

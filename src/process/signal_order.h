@@ -26,6 +26,12 @@ struct QueuedSignals {
   SignalList of_process;
 };
 
+// Adds the call by which a process of one thread queues a signal to itself
+// (it may do so with any siginfo, rt_sigqueueinfo(2)); in the thread's own
+// queue or in the process's.
+Status AddToQueue(CallBatch& batch, HostPid pid, const siginfo_t& info,
+                  bool of_thread);
+
 // `queued`, where `older` were added last, with these in front. Of equal ones
 // the last are meant; what is not there is left out.
 SignalList WithOlderFirst(const SignalList& older, const SignalList& queued);

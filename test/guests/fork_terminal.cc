@@ -63,9 +63,13 @@ void Type(const std::string& text) {
   SSI_EQ(write(master, text.data(), text.size()), text.size());
 }
 
-// A child with a terminal of its own, on which `lead` runs.
+// A child with a terminal of its own, on which `lead` runs. It stays until
+// Dismiss: with a session's leader goes what nobody has read from its terminal.
+int dismissal = -1;
 template <typename Lead>
 pid_t OnTerminal(Lead lead) {
+  int ends[2];
+  SSI_OK(pipe(ends));
   master = SSI_OK(open("/dev/ptmx", O_RDWR | O_NOCTTY));
   int locked = 0;
   SSI_OK(ioctl(master, TIOCSPTLCK, &locked));
@@ -78,10 +82,20 @@ pid_t OnTerminal(Lead lead) {
       SSI_EQ(dup2(slave, fd), fd);
     }
     SSI_OK(close(slave));
+    SSI_OK(close(ends[1]));
     lead();
+    char byte = 0;
+    SSI_EQ(read(ends[0], &byte, 1), 0);
   });
   SSI_OK(close(slave));
+  SSI_OK(close(ends[0]));
+  dismissal = ends[1];
   return child;
+}
+
+void Dismiss(pid_t child) {
+  SSI_OK(close(dismissal));
+  SSI_EQ(guest::Reap(child), 0);
 }
 
 void Keys() {
@@ -116,7 +130,7 @@ void Keys() {
   const winsize size{50, 132, 0, 0};
   SSI_OK(ioctl(master, TIOCSWINSZ, &size));
   Await("got 28\r\n");
-  SSI_EQ(guest::Reap(child), 0);
+  Dismiss(child);
   SSI_OK(close(master));
 }
 
@@ -159,7 +173,7 @@ void Background() {
   Type("\n");
   Await("foreground\r\n");
   Await("done\r\n");
-  SSI_EQ(guest::Reap(child), 0);
+  Dismiss(child);
   SSI_OK(close(master));
 }
 
@@ -184,7 +198,7 @@ void HangUp() {
   SSI_OK(close(master));
   char byte = 0;
   SSI_EQ(read(ends[0], &byte, 1), 1);
-  SSI_EQ(guest::Reap(child), 0);
+  Dismiss(child);
   SSI_OK(close(ends[0]));
   SSI_OK(close(ends[1]));
 }

@@ -2,7 +2,7 @@ ssi_test(errors_test LABEL cluster TIMEOUT 200 ALL_SAMPLE
   SOURCES cluster/errors/errors_test.cc cluster/errors/errors_support.cc
           cluster/errors/cpu_limit_test.cc cluster/errors/dumpable_test.cc
           cluster/errors/extra_node.cc cluster/errors/faults_test.cc
-          cluster/errors/features_test.cc
+          cluster/errors/features_test.cc cluster/errors/lingering_test.cc
           cluster/errors/memory_test.cc cluster/errors/version_test.cc
   DEPS ssi_test_support ssi::base ssi::proto)
 add_dependencies(errors_test ssid ssirun ssictl)
