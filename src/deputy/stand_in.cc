@@ -14,6 +14,7 @@
 
 #include "base/files.h"
 #include "deputy/traced_run.h"
+#include "migration/limits.h"
 #include "process/agent_site.h"
 #include "process/call_runner.h"
 #include "process/capture.h"
@@ -32,6 +33,19 @@ constexpr std::uint64_t kMaxShown = std::uint64_t{256} << 10;
 // How often a process that is to stop is interrupted again.
 constexpr std::chrono::nanoseconds kSlice = std::chrono::milliseconds(20);
 
+constexpr std::string_view kRunnable = "is running";
+
+// Its time on a CPU so far, in ns: the first field of /proc/PID/schedstat
+// (Documentation/scheduler/sched-stats.rst).
+std::optional<std::uint64_t> CpuUsed(HostPid pid) {
+  auto text = ReadFile(fmt::format("/proc/{}/schedstat", Raw(pid)));
+  if (!text) {
+    return std::nullopt;
+  }
+  return ParseNumber<std::uint64_t>(
+      std::string_view(*text).substr(0, text->find(' ')));
+}
+
 // For the message about a process that does not stop; by /proc/PID/syscall
 // (proc(5)).
 std::string WhatItDoes(HostPid pid) {
@@ -43,7 +57,7 @@ std::string WhatItDoes(HostPid pid) {
   std::string_view line(text.data());
   auto first = line.substr(0, line.find_first_of(" \n"));
   if (first == "running") {
-    return "is running, or waits for a CPU";
+    return std::string(kRunnable);
   }
   auto number = ParseNumber<int>(first);
   const supervisor::CallRow* row =
@@ -117,57 +131,69 @@ Result<StandIn> StandIn::Freeze(HostPid pid, Found found,
 Status StandIn::StopThread(std::chrono::nanoseconds limit) {
   // A second interrupt of one that has it pending changes nothing.
   SSI_TRY(tracee_.Interrupt());
-  constexpr int kMostRounds = 64;
-  int rounds = 0;
   // Counted in slices: a machine that itself stood still for longer than the
   // limit (one that is virtual) has used up just one of them.
-  auto left = limit;
+  auto starved_limit = migration::kStarvedLimit;
+  auto used = CpuUsed(tracee_.pid());
   for (;;) {
-    SSI_ASSIGN(auto stop, tracee_.WaitFor(std::min(left, kSlice)));
-    if (!stop) {
-      left -= std::min(left, kSlice);
-      if (left > std::chrono::nanoseconds(0)) {
-        // What was to stop it by being delivered can have been taken back.
-        SSI_TRY(tracee_.Interrupt());
-        continue;
-      }
-      // It cannot be detached while it does not stop; the caller does it later.
-      return Fail(
-          ErrorCode::kRetry, "process {} does not stop within {} ms; it {}",
-          Raw(tracee_.pid()),
-          std::chrono::duration_cast<std::chrono::milliseconds>(limit).count(),
-          WhatItDoes(tracee_.pid()));
-    }
-    switch (stop->kind) {
-      case Stop::Kind::kExited:
-      case Stop::Kind::kKilled:
-        return Fail(ErrorCode::kGone, "process {} ended", Raw(tracee_.pid()));
-      case Stop::Kind::kInterrupted: {
-        // A signal that pends here is delivered before the next instruction;
-        // elsewhere it would arrive after some. So it is delivered here.
-        auto queues = ReadSignalQueues(tracee_.pid());
-        if (queues && queues->AnyDeliverable() && rounds++ < kMostRounds) {
-          SSI_TRY(tracee_.Continue());
-          break;
-        }
+    SSI_ASSIGN(auto stop, tracee_.WaitFor(kSlice));
+    if (stop) {
+      SSI_ASSIGN(bool frozen, OnStopOfFreeze(*stop));
+      if (frozen) {
         return {};
       }
-      case Stop::Kind::kGroupStop:
-        SSI_TRY(tracee_.Detach());
-        return Fail(ErrorCode::kDenied, "process {} is stopped (signal {})",
-                    Raw(tracee_.pid()), stop->value);
-      case Stop::Kind::kSignal:
-        // Every trap takes a pending interrupt away (kernel/signal.c,
-        // ptrace_stop). Made now, it takes effect at the handler's first
-        // instruction.
-        SSI_TRY(tracee_.Interrupt());
-        SSI_TRY(tracee_.Continue(stop->value));
-        break;
-      default:
-        SSI_TRY(tracee_.Interrupt());
-        SSI_TRY(tracee_.Continue());
-        break;
+      continue;
     }
+    // One that has had no CPU is left alone: an interrupt comes before a signal
+    // that it is to take first.
+    auto before = std::exchange(used, CpuUsed(tracee_.pid()));
+    std::string does = WhatItDoes(tracee_.pid());
+    bool starved = does == kRunnable && used && used == before;
+    auto& left = starved ? starved_limit : limit;
+    left -= std::min(left, kSlice);
+    if (left == std::chrono::nanoseconds(0)) {
+      // It cannot be detached while it does not stop; the caller does it later.
+      return Fail(ErrorCode::kRetry, "process {} does not stop: it {}",
+                  Raw(tracee_.pid()),
+                  starved ? "waits for a CPU" : std::string_view(does));
+    }
+    if (!starved) {
+      // What was to stop it by being delivered can have been taken back.
+      SSI_TRY(tracee_.Interrupt());
+    }
+  }
+}
+
+// True where it is to stay in this stop.
+Result<bool> StandIn::OnStopOfFreeze(const Stop& stop) {
+  switch (stop.kind) {
+    case Stop::Kind::kExited:
+    case Stop::Kind::kKilled:
+      return Fail(ErrorCode::kGone, "process {} ended", Raw(tracee_.pid()));
+    case Stop::Kind::kInterrupted: {
+      // A signal that pends here is delivered before the next instruction;
+      // elsewhere it would arrive after some. So it is delivered here.
+      constexpr int kMostDelivered = 64;
+      auto queues = ReadSignalQueues(tracee_.pid());
+      if (!queues || !queues->AnyDeliverable() ||
+          delivered_++ >= kMostDelivered) {
+        return true;
+      }
+      SSI_TRY(tracee_.Continue());
+      return false;
+    }
+    case Stop::Kind::kGroupStop:
+      SSI_TRY(tracee_.Detach());
+      return Fail(ErrorCode::kDenied, "process {} is stopped (signal {})",
+                  Raw(tracee_.pid()), stop.value);
+    default:
+      // Every trap takes a pending interrupt away (kernel/signal.c,
+      // ptrace_stop). Made now, it takes effect at the first instruction of a
+      // signal's handler.
+      SSI_TRY(tracee_.Interrupt());
+      SSI_TRY(
+          tracee_.Continue(stop.kind == Stop::Kind::kSignal ? stop.value : 0));
+      return false;
   }
 }
 
@@ -202,6 +228,38 @@ Status StandIn::Plant(std::vector<Vma> vmas) {
   return {};
 }
 
+// False for what every process has from its kernel.
+Result<bool> StandIn::CaptureArea(ImageArea& area, MappedFiles& files,
+                                  const PageScanner& scanner,
+                                  ScannedPages& pages) {
+  switch (area.vma.kind) {
+    case Vma::Kind::kVdso:
+      area.source = ImageArea::Source::kVdso;
+      return true;
+    case Vma::Kind::kVvar:
+      area.source = ImageArea::Source::kVvar;
+      return true;
+    case Vma::Kind::kVsyscall:
+    case Vma::Kind::kOther:
+      return false;
+    case Vma::Kind::kAnonymous:
+      SSI_TRY(scanner.Scan(area.vma, pages));
+      return true;
+    case Vma::Kind::kFile:
+      if (auto file = files.Find(area.vma)) {
+        area.source = ImageArea::Source::kFile;
+        area.file = *file;
+        SSI_TRY(scanner.Scan(area.vma, pages));
+        return true;
+      }
+      break;
+    case Vma::Kind::kShared:
+      break;
+  }
+  SSI_TRY(CaptureKept(area, files, scanner, pages));
+  return true;
+}
+
 Result<CapturedProcess> StandIn::Capture(MappedFiles& files) {
   CapturedProcess captured;
   ProcessImage& image = captured.image;
@@ -218,33 +276,9 @@ Result<CapturedProcess> StandIn::Capture(MappedFiles& files) {
   for (const auto& vma : vmas_) {
     ImageArea area;
     area.vma = vma;
-    switch (vma.kind) {
-      case Vma::Kind::kVdso:
-        area.source = ImageArea::Source::kVdso;
-        break;
-      case Vma::Kind::kVvar:
-        area.source = ImageArea::Source::kVvar;
-        break;
-      case Vma::Kind::kVsyscall:
-      case Vma::Kind::kOther:
-        continue;
-      case Vma::Kind::kAnonymous:
-        SSI_TRY(scanner.Scan(vma, pages));
-        break;
-      case Vma::Kind::kFile:
-      case Vma::Kind::kShared: {
-        auto file = vma.kind == Vma::Kind::kFile
-                        ? files.Find(vma)
-                        : Result<std::uint32_t>(Fail(ErrorCode::kGone, ""));
-        if (file) {
-          area.source = ImageArea::Source::kFile;
-          area.file = *file;
-          SSI_TRY(scanner.Scan(vma, pages));
-        } else {
-          SSI_TRY(CaptureKept(area, files, scanner, pages));
-        }
-        break;
-      }
+    SSI_ASSIGN(bool travels, CaptureArea(area, files, scanner, pages));
+    if (!travels) {
+      continue;
     }
     if (area.file != 0) {
       const MappedFile* file = files.Get(area.file);

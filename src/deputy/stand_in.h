@@ -43,8 +43,8 @@ class StandIn {
   };
   // Stops a process. kRetry, with the call that it is in, where it does not
   // stop within `limit`: it then is traced and runs, and must be detached at
-  // its next stop. kDenied where it is stopped by a signal; it is detached
-  // then.
+  // its next stop. While it waits for a CPU it has longer, kStarvedLimit.
+  // kDenied where it is stopped by a signal; it is detached then.
   static Result<StandIn> Freeze(HostPid pid, Found found,
                                 std::chrono::nanoseconds limit);
 
@@ -96,7 +96,10 @@ class StandIn {
  private:
   explicit StandIn(const Tracee& tracee) : tracee_(tracee) {}
   Status StopThread(std::chrono::nanoseconds limit);
+  Result<bool> OnStopOfFreeze(const Stop& stop);
   Status MakeRoomForAgent(const std::vector<ImageArea>& areas);
+  Result<bool> CaptureArea(ImageArea& area, MappedFiles& files,
+                           const PageScanner& scanner, ScannedPages& pages);
   Status CaptureKept(ImageArea& area, MappedFiles& files,
                      const PageScanner& scanner, ScannedPages& pages);
   // Of kept mappings of files: the process's own pages are in the image.
@@ -114,6 +117,7 @@ class StandIn {
 
   Tracee tracee_;
   ThreadImage thread_;
+  int delivered_ = 0;  // rounds of signals, during the freeze
   std::uint64_t mask_ = 0;
   std::uint64_t syscall_instruction_ = 0;
   std::vector<Vma> vmas_;

@@ -52,7 +52,7 @@ class Spawner {
   void RefusesToMove() {
     CHECK_FALSE(job_->MoveTo("n2"));
     CHECK_THAT(job_->last_refusal(),
-               Contains("does not stop within 200 ms; it is in call clone3"));
+               Contains("does not stop: it is in call clone3"));
     CHECK(cluster_.Bodies("n2").empty());
   }
   void LetItSpawn() {
