@@ -106,6 +106,7 @@ class Guest {
   void MakeParts();
   void OnListener();
   void OnStopStatus(const Stop& stop);
+  void NoteStop();
   void OnInterrupted();
   void OnSeccompStop();
   void OnLifeCall(const Registers& registers);

@@ -1,5 +1,6 @@
 #include <signal.h>
 
+#include "process/kernel.h"
 #include "process/signal_queues.h"
 #include "proto/message.h"
 #include "remote/guest.h"
@@ -41,7 +42,7 @@ void Guest::OnStopStatus(const Stop& stop) {
       return;
     case Stop::Kind::kSignal:
       if (thread_) {
-        thread_->OnStopped();
+        NoteStop();
         signals_->OnDeliveryStop(stop.value);
         CheckFrozen();
       }
@@ -52,10 +53,29 @@ void Guest::OnStopStatus(const Stop& stop) {
       return;
     default:
       if (thread_) {
-        thread_->OnStopped();
+        NoteStop();
         thread_->GoOn();
       }
       return;
+  }
+}
+
+// A stop that comes before a notification is received ends the call with
+// ERESTARTSYS (seccomp_do_user_notification, kernel/seccomp.c), of which a
+// handler makes EINTR. It was not begun: it is made again.
+void Guest::NoteStop() {
+  bool answered = thread_->OnStopped();
+  auto registers = body_->tracee().GetRegisters();
+  if (answered || !registers || !registers->InCall() ||
+      registers->result() != kRestartSys) {
+    return;
+  }
+  auto number = static_cast<int>(registers->call_number());
+  auto decision = supervisor::Decide(number, registers->args(), followed_.pid);
+  // What the kernel here waits for by itself can end so too.
+  if (decision.call_class != supervisor::CallClass::kLocal) {
+    registers->SetInterrupted(registers->call_number(), kRestartNoIntr);
+    (void)body_->tracee().SetRegisters(*registers);
   }
 }
 
@@ -63,7 +83,7 @@ void Guest::OnInterrupted() {
   if (!thread_) {
     return;
   }
-  thread_->OnStopped();
+  NoteStop();
   // A fault was on its way to it. Held back, it would come in the middle of an
   // injected call, blocked or not: where SIGTRAP is to be delivered, the kernel
   // takes whichever fault was queued first (dequeue_synchronous_signal,
@@ -92,7 +112,7 @@ void Guest::OnSeccompStop() {
   if (!reason || !registers || !thread_) {
     return;  // it is dying
   }
-  thread_->OnStopped();
+  NoteStop();
   using supervisor::TraceReason;
   switch (static_cast<TraceReason>(*reason)) {
     case TraceReason::kLife:

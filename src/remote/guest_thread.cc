@@ -1,5 +1,7 @@
 #include "remote/guest_thread.h"
 
+#include <utility>
+
 #include <spdlog/spdlog.h>
 
 #include "base/check.h"
@@ -55,10 +57,11 @@ void GuestThread::OnNotified(const Notification& notification) {
   notification_ = notification;
 }
 
-void GuestThread::OnStopped() {
+bool GuestThread::OnStopped() {
   place_ = Place::kStopped;
   // "Any trap clears pending STOP trap" (kernel/signal.c, ptrace_stop).
   interrupt_requested_ = false;
+  return std::exchange(restart_answered_, false);
 }
 
 bool GuestThread::StaysTorn(const Stop& stop) {
@@ -94,6 +97,7 @@ void GuestThread::Answer(std::int64_t result) {
     // With neither interrupt nor signal pending the code would reach the
     // program as an errno (kernel-facts, part 1 section 6).
     RequestStop();
+    restart_answered_ = true;
   }
   place_ = Place::kRunning;
   if (!Torn()) {

@@ -70,8 +70,9 @@ class GuestThread {
   // ---- events ----
   void OnNotified(const Notification& notification);
   // It is in a ptrace stop, whichever: one that RequestStop asked for does not
-  // come any more.
-  void OnStopped();
+  // come any more. True if the thread brought a restart code with it that was
+  // the answer of its call.
+  bool OnStopped();
   // Whether a stop is one out of a wait that is not answered yet; it stays in
   // it then.
   [[nodiscard]] bool StaysTorn(const Stop& stop);
@@ -102,6 +103,7 @@ class GuestThread {
   Notification notification_;
   std::uint32_t holds_ = kHoldMove;
   bool interrupt_requested_ = false;
+  bool restart_answered_ = false;      // and not stopped since
   std::optional<Stop> torn_stop_;      // kNotified, but stopped by this
   std::optional<std::int64_t> later_;  // for the stop to come
 };

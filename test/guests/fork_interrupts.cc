@@ -43,7 +43,7 @@ void Interrupt(Call call, Then then, bool for_ever, bool by_signal = true) {
   });
   call(child);
   SSI_TRUE(!by_signal || signals > 0);
-  kill(child, SIGKILL);
+  SSI_OK(kill(child, SIGKILL));
   const int status = guest::Reap(child);
   SSI_TRUE(status == 0 || WTERMSIG(status) == SIGKILL);
 }

@@ -13,6 +13,7 @@ ssi_test(signal_model_test LABEL cluster TIMEOUT 200
   DEPS ssi_test_support GUESTS signal_steps)
 ssi_test(signal_delivery_test LABEL cluster TIMEOUT 60
   SOURCES cluster/signals/delivery_test.cc cluster/signals/subject.cc
+          cluster/signals/unreceived_test.cc
   DEPS ssi_test_support)
 ssi_test(launch_test LABEL cluster TIMEOUT 240
   SOURCES cluster/signals/launch_test.cc
