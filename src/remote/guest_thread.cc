@@ -54,6 +54,7 @@ void GuestThread::DropHold(Hold hold) {
 
 void GuestThread::OnNotified(const Notification& notification) {
   place_ = Place::kNotified;
+  restart_answered_ = false;
   notification_ = notification;
 }
 
@@ -61,7 +62,7 @@ bool GuestThread::OnStopped() {
   place_ = Place::kStopped;
   // "Any trap clears pending STOP trap" (kernel/signal.c, ptrace_stop).
   interrupt_requested_ = false;
-  return std::exchange(restart_answered_, false);
+  return restart_answered_;
 }
 
 bool GuestThread::StaysTorn(const Stop& stop) {
@@ -143,6 +144,11 @@ void GuestThread::GoOn(int signal) {
 void GuestThread::LeaveStop(int signal) {
   SSI_CHECK(place_ == Place::kStopped, "it is not stopped");
   place_ = Place::kRunning;
+  if (restart_answered_) {
+    // Still in its call where it stops for a signal next.
+    auto queues = ReadSignalQueues(tracee_.pid());
+    restart_answered_ = signal == 0 && queues && queues->AnyDeliverable();
+  }
   if (holds_ != 0) {
     RequestStop();  // pends over the stop, and takes effect right after it
   }
@@ -156,6 +162,7 @@ void GuestThread::RunToSignal() {
 
 void GuestThread::StepInto(int signal) {
   place_ = Place::kRunning;
+  restart_answered_ = false;
   Expect(tracee_.SingleStep(signal), "single step");
 }
 

@@ -70,8 +70,8 @@ class GuestThread {
   // ---- events ----
   void OnNotified(const Notification& notification);
   // It is in a ptrace stop, whichever: one that RequestStop asked for does not
-  // come any more. True if the thread brought a restart code with it that was
-  // the answer of its call.
+  // come any more. True where a restart code that it has is the answer of its
+  // call.
   bool OnStopped();
   // Whether a stop is one out of a wait that is not answered yet; it stays in
   // it then.

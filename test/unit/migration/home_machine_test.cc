@@ -108,7 +108,7 @@ TEST_CASE("home: between FREEZE and GO an end resumes the source",
   SECTION("too slow") {
     Lines lines = Play(home, {kHeld, TimerFired{TimerKind::kCommit, ""}});
     CHECK(lines.back() ==
-          "finished: stayed (B had not rebuilt it within 12 s)");
+          "finished: stayed (B had not rebuilt it within 13 s)");
   }
   SECTION("the source went on by itself") {
     std::string why = "not all threads stopped within 200 ms: 41 in ioctl";
