@@ -49,7 +49,7 @@ std::optional<std::uint64_t> MaskOf(const supervisor::LaidOutCall& call,
           buffer.length == kSigsetSize) {
         std::uint64_t mask = 0;
         std::memcpy(&mask, window.data() + call.offsets[i], sizeof mask);
-        return mask & ~SignalState::kNeverBlocked;
+        return mask & ~kNeverBlocked;
       }
     }
   }
@@ -58,9 +58,9 @@ std::optional<std::uint64_t> MaskOf(const supervisor::LaidOutCall& call,
 
 }  // namespace
 
-CallServer::CallServer(HostPid stand_in, const Clock& clock, Executor& executor,
-                       SignalState& signals, Hooks hooks)
-    : stand_in_(stand_in),
+CallServer::CallServer(HostPid thread, const Clock& clock, Executor& executor,
+                       ThreadSignals& signals, Hooks hooks)
+    : thread_(thread),
       clock_(clock),
       executor_(executor),
       signals_(signals),
@@ -199,7 +199,7 @@ std::uint8_t CallServer::FlagsOf(const supervisor::LaidOutCall& call,
                                  std::int64_t result) const {
   // Only a read that was filled to the last byte is followed by another.
   bool full = result == static_cast<std::int64_t>(supervisor::kMaxCallData);
-  return full && IsRegular(stand_in_, call.args[0])
+  return full && IsRegular(thread_, call.args[0])
              ? static_cast<std::uint8_t>(supervisor::kRegularFile)
              : static_cast<std::uint8_t>(supervisor::kNoReplyFlags);
 }
@@ -221,7 +221,7 @@ void CallServer::FinishRestart(std::int64_t result) {
   add(std::as_bytes(std::span(&now, 1)));
   if ((result >= 0 || IsRestart(result)) && waited_on_) {
     call_.restart_bytes.resize(waited_on_->size);
-    if (ReadMemory(stand_in_, RemoteAddr{waited_on_->address},
+    if (ReadMemory(thread_, RemoteAddr{waited_on_->address},
                    call_.restart_bytes)) {
       add(call_.restart_bytes);
     }
@@ -261,13 +261,13 @@ Status CallServer::OnTold(std::uint64_t id, bool answer,
 std::size_t CallServer::ToldJob::Prepare(AgentWindow& window) {
   auto at = window.remote_data();
   if (told.kind == Told::Kind::kMask) {
-    server.signals_.set_mask(told.mask);
+    server.signals_.mask = told.mask & ~kNeverBlocked;
     std::memcpy(window.data().data(), &told.mask, sizeof told.mask);
     window.calls()[0] = {
         SYS_rt_sigprocmask, {SIG_SETMASK, Raw(at), 0, kSigsetSize}, 0};
     return 1;
   }
-  if (!server.signals_.SetAction(told.signal, told.action)) {
+  if (!server.signals_.process.SetAction(told.signal, told.action)) {
     return 0;
   }
   std::memcpy(window.data().data(), &told.action, sizeof told.action);

@@ -21,12 +21,12 @@
 
 namespace ssi {
 
-// Executes at home what the remote of one process sends: calls, and changes
-// that it tells.
+// Executes at home what one thread of a remote sends: calls, and changes that
+// it tells.
 //
 // Owner:      the deputy, while its process is away. Borrows the executor.
 // Threads:    the loop's.
-// Invariants: one call at a time (one thread waits for it); everything runs in
+// Invariants: one call at a time (its thread waits for it); everything runs in
 //             the order of arrival.
 // Errors:     kProtocol for what a remote must not send: the deputy then ends
 //             the session.
@@ -40,8 +40,8 @@ class CallServer {
     std::function<void()> mask_set;
   };
 
-  CallServer(HostPid stand_in, const Clock& clock, Executor& executor,
-             SignalState& signals, Hooks hooks);
+  CallServer(HostPid thread, const Clock& clock, Executor& executor,
+             ThreadSignals& signals, Hooks hooks);
   CallServer(const CallServer&) = delete;
   CallServer& operator=(const CallServer&) = delete;
   CallServer(CallServer&&) = delete;
@@ -129,10 +129,10 @@ class CallServer {
   void Reply(std::uint64_t id, const supervisor::CallReply& reply);
   void SendKept();
 
-  HostPid stand_in_;
+  HostPid thread_;
   const Clock& clock_;
   Executor& executor_;
-  SignalState& signals_;
+  ThreadSignals& signals_;
   Hooks hooks_;
   CallJob call_;
   std::vector<std::unique_ptr<ToldJob>> told_;

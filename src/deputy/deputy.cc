@@ -5,7 +5,6 @@
 #include <spdlog/spdlog.h>
 
 #include "migration/move_wire.h"
-#include "process/agent_site.h"
 #include "proto/message.h"
 #include "proto/session_frames.h"
 #include "proto/tls.h"
@@ -26,7 +25,8 @@ Deputy::Deputy(HomePlaces& places, HostPid pid, std::string command,
     : places_(places),
       hooks_(std::move(hooks)),
       wanted_(places.node),
-      back_timer_(places.loop) {
+      back_timer_(places.loop),
+      leader_timer_(places.loop) {
   process_.pid = pid;
   process_.command = std::move(command);
 }
@@ -90,24 +90,23 @@ void Deputy::Move(const std::string& node, const std::string& reason,
                         Where()),
             0});
   } else {
-    Depart(StandIn::Found::kUntraced);
+    Depart();
   }
 }
 
 void Deputy::PlaceAtEntry(const std::string& node) {
-  traced_ = true;
   wanted_ = node;
   reason_ = kAtStart;
   asked_ = places_.clock.Monotonic();
-  RunTraced(TracedRun::Until::kEntry);
+  RunTraced(process_.pid, TracedRun::Until::kEntry);
 }
 
-void Deputy::Depart(StandIn::Found found) {
+void Deputy::Depart() {
   if (auto why = WhyNotMovable()) {
     GiveUpDeparture(*why);
     return;
   }
-  OpenSession([this, found](Status status) {
+  OpenSession([this](Status status) {
     if (ended_) {
       return;
     }
@@ -119,7 +118,6 @@ void Deputy::Depart(StandIn::Found found) {
     plan.direction = migration::Direction::kDeparture;
     plan.node = wanted_;
     plan.reason = reason_;
-    plan.found = found;
     BeginMove(std::move(plan));
   });
 }
@@ -184,7 +182,7 @@ void Deputy::GiveUpDeparture(const std::string& reason) {
     spdlog::warn("{} runs at home: {}", process_.command, reason);
   }
   Note(fmt::format("not moved to {}: {}", wanted_, reason));
-  if (traced_) {
+  if (process_.found.stopped) {
     LetRun();
   }
   Answer({"stayed", reason, 0});
@@ -195,7 +193,7 @@ void Deputy::Return(const std::string& reason) {
   plan.direction = migration::Direction::kReturn;
   plan.node = Where();
   plan.reason = reason;
-  if (process_.home_signals->stopped()) {
+  if (process_.group_stop.stopped) {
     Answer({"stayed", "it is stopped", 0});
     return;
   }
@@ -208,7 +206,7 @@ void Deputy::Return(const std::string& reason) {
     return;
   }
   returning_ = true;
-  process_.home_signals->Hold([this, plan] {
+  process_.threads.Hold([this, plan] {
     asio::post(places_.loop, [this, plan] {
       returning_ = false;
       if (!ended_ && !move_) {
@@ -257,12 +255,9 @@ void Deputy::OnMoveFinished(migration::Outcome outcome,
       if (!moved_ && !returns && reason_ == kAtStart) {
         spdlog::warn("{} runs at home: {}", process_.command, reason);
       }
-      if (returns && process_.home_signals) {
-        process_.home_signals->Release();
-      }
-      if (process_.lingering) {
-        traced_ = false;
-      } else if (!returns && traced_) {
+      if (returns) {
+        process_.threads.Release();
+      } else if (process_.found.stopped) {
         LetRun();  // refused before anything of it was touched
       }
       Answer({"stayed", reason, 0});
@@ -280,63 +275,15 @@ void Deputy::OnMoveFinished(migration::Outcome outcome,
 
 // The stand-in is empty and serves.
 void Deputy::BecomeAway() {
-  traced_ = true;
   arrived_away_ = places_.clock.Monotonic();
   returning_ = false;
   usage_ = {};
   if (!cpu_limit_) {
     WatchCpuLimit();
   }
-  auto& stand_in = *process_.stand_in;
-  process_.executor =
-      std::make_unique<Executor>(stand_in.window(), places_.waiter);
-  CallServer::Hooks call_hooks;
-  call_hooks.reply = [this](std::uint64_t id,
-                            const supervisor::CallReply& reply) {
-    if (process_.session && process_.session->Open()) {
-      // The parts beyond the count may be left from an earlier call.
-      auto part = [&reply](std::size_t i) {
-        return i < reply.head.buffer_count ? reply.parts[i]
-                                           : std::span<const std::byte>();
-      };
-      process_.session->channel().Send(
-          session::kReply, 0, id,
-          {reply.head.Wire(), part(0), part(1), part(2), part(3), part(4),
-           part(5), part(6), part(7)});
-    }
-  };
-  call_hooks.mask_set = [this] {
-    if (process_.home_signals) {
-      process_.home_signals->TryToHold();
-    }
-  };
-  process_.calls = std::make_unique<CallServer>(
-      process_.pid, places_.clock, *process_.executor, process_.signals,
-      std::move(call_hooks));
-  process_.calls->SetWaitedOn(stand_in.waited_on());
-  HomeSignals::Hooks signal_hooks;
-  signal_hooks.offer = [this](const wire::SignalOffer& offer) {
-    Transmit(session::kSignal, offer);
-  };
-  signal_hooks.stopped = [this](int signal) {
-    if (process_.session) {
-      process_.session->channel().Send(session::kStop, 0, 0,
-                                       std::span<const std::byte>());
-    }
-    hooks_.stopped(signal);
-  };
-  signal_hooks.continued = [this] {
-    if (process_.session) {
-      process_.session->channel().Send(session::kContinue, 0, 0,
-                                       std::span<const std::byte>());
-    }
-    hooks_.continued();
-    AnswerComeHome();
-  };
-  process_.home_signals = std::make_unique<HomeSignals>(
-      stand_in.tracee(), AgentCodeAt(stand_in.window().remote()),
-      *process_.executor, *process_.calls, process_.signals,
-      std::move(signal_hooks));
+  for (const auto& thread : process_.stand_in->threads()) {
+    AddThread(*thread);
+  }
 }
 
 // A departure was given up after the freeze.
@@ -355,27 +302,36 @@ void Deputy::LetRun() {
                     status.error().message);
     }
     process_.stand_in.reset();
-  } else {
-    (void)Tracee(process_.pid).Detach();
   }
-  traced_ = false;
+  if (auto stopped = std::exchange(process_.found.stopped, std::nullopt)) {
+    (void)Tracee(*stopped).Detach();
+  }
+  for (HostPid running : process_.found.running) {
+    (void)Tracee(running).Interrupt();  // it is let go when it stops
+  }
   hooks_.changed();
 }
 
 void Deputy::BecomeHome() {
   usage_ = {};  // the image told it exactly
   if (came_for_ && wanted_ != places_.node) {
+    for (const auto& thread : process_.stand_in->threads()) {
+      if (thread->tid() != came_by_) {
+        process_.found.running.insert(thread->tid());
+        (void)thread->tracee.Continue();
+      }
+    }
     process_.stand_in.reset();
-    RunTraced(TracedRun::Until::kCallOver);
+    RunTraced(came_by_, TracedRun::Until::kCallOver);
     return;
   }
   came_for_.reset();
   LetRun();
 }
 
-void Deputy::RunTraced(TracedRun::Until until) {
+void Deputy::RunTraced(HostPid thread, TracedRun::Until until) {
   run_ = std::make_unique<TracedRun>(
-      Tracee(process_.pid), until,
+      Tracee(thread), process_.pid, until,
       [this](TracedRun::Result result) { OnTracedRunDone(result); });
   run_->Begin();
 }
@@ -386,13 +342,14 @@ void Deputy::OnTracedRunDone(TracedRun::Result result) {
     if (ended_) {
       return;
     }
+    HostPid stopped = run_->thread();
     run_.reset();
     bool came = std::exchange(came_for_, std::nullopt).has_value();
     if (result == TracedRun::Result::kLetGo) {
-      traced_ = false;
       Note("a program with privilege of its own runs at home, untraced");
       return;
     }
+    process_.found.stopped = stopped;
     if (came && stay_home_ > Nanos(0)) {
       GoBackLater();
       return;
@@ -400,7 +357,7 @@ void Deputy::OnTracedRunDone(TracedRun::Result result) {
     if (came) {
       reason_ = "back after a call at home";
     }
-    Depart(StandIn::Found::kTracedStopped);
+    Depart();
   });
 }
 
@@ -409,7 +366,7 @@ void Deputy::GoBackLater() {
   back_timer_.Start(stay_home_, [this] {
     if (!ended_ && !move_ && !process_.Away() && wanted_ != places_.node) {
       reason_ = "back after calls at home";
-      Depart(StandIn::Found::kUntraced);
+      Depart();
     }
   });
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "deputy/cpu_limit.h"
 #include "deputy/home_move.h"
@@ -54,14 +55,18 @@ class Deputy {
   // `node` at its entry point.
   void PlaceAtEntry(const std::string& node);
 
-  // A stop or, with Dead(), the end (not yet reaped) of the process.
-  void OnStop(const Stop& stop);
+  // Looks for stops and ends of its threads; true where the process has ended
+  // and is to be reaped.
+  bool PollStops();
+  // It has ended, and will be reaped.
+  void OnEnded();
   // The waiter has seen a call end.
   void OnAlarm();
-  // Whether this thread traces it now, on its way to another node included: its
-  // stops are OnStop's then.
+  // Whether this thread traces any of it now, on its way to another node
+  // included.
   [[nodiscard]] bool Traced() const {
-    return traced_ || process_.lingering || process_.stand_in.has_value();
+    return run_ != nullptr || process_.Lingers() ||
+           process_.stand_in.has_value();
   }
 
   [[nodiscard]] bool Away() const { return process_.Away(); }
@@ -75,7 +80,7 @@ class Deputy {
   [[nodiscard]] CpuTime CpuAway() const;
 
  private:
-  void Depart(StandIn::Found found);
+  void Depart();
   void OpenSession(std::function<void(Status)> then);
   void BeginMove(HomeMove::Plan plan);
   void Return(const std::string& reason);
@@ -88,7 +93,7 @@ class Deputy {
   void BecomeHome();
   void OnResumed();
   void LetRun();
-  void RunTraced(TracedRun::Until until);
+  void RunTraced(HostPid thread, TracedRun::Until until);
   void OnTracedRunDone(TracedRun::Result result);
   void GoBackLater();
 
@@ -98,6 +103,18 @@ class Deputy {
                      std::span<const std::byte> payload);
   Status OnExit(std::span<const std::byte> payload);
   void EndLike(const wire::Exit& exit);
+
+  [[nodiscard]] std::vector<HostPid> TracedThreads() const;
+  void OnStop(HostPid thread, const Stop& stop);
+  void OnStopAtHome(const Tracee& tracee, const Stop& stop);
+  void OnThreadEnded(HostPid thread);
+  void AddThread(const StandInThread& thread);
+  CallServer::Hooks CallHooks();
+  HomeSignals::Hooks SignalHooks();
+  Status OnLife(std::span<const std::byte> payload);
+  void OnThreadMade(std::uint64_t request, std::int64_t result);
+  void AnswerLife(std::uint64_t request, std::int64_t result);
+  void AwaitLeaderEnd();
   Status OnComeHome(std::span<const std::byte> payload);
   void AnswerComeHome();
   Status OnMapFile(std::span<const std::byte> payload);
@@ -107,7 +124,6 @@ class Deputy {
   void WatchCpuLimit();
   void SettleUsage();
   void OnSessionClosed(const Error& error);
-  void OnEnded(const Stop& stop);
   void EndRemote();
   void Transmit(proto::FrameType type,
                 const google::protobuf::MessageLite& message);
@@ -118,7 +134,6 @@ class Deputy {
   HomeProcess process_;
   std::unique_ptr<HomeMove> move_;
   std::unique_ptr<TracedRun> run_;
-  bool traced_ = false;
   bool ended_ = false;
   bool ending_like_ = false;  // the stand-in is being ended as its remote did
 
@@ -130,12 +145,14 @@ class Deputy {
 
   // A call for which it came home: it goes back afterwards.
   std::optional<std::int64_t> came_for_;
+  HostPid came_by_{};                        // the thread that makes it
   std::optional<wire::ComeHome> come_home_;  // asked for, and not home yet
   bool come_counted_ = false;
   bool returning_ = false;  // held for a return that has not begun
   Nanos arrived_away_{};
   Nanos stay_home_{};  // before it goes back; grows while it comes home at once
   Timer back_timer_;
+  Timer leader_timer_;
 
   wire::Usage usage_;                  // of its body now
   std::optional<CpuLimit> cpu_limit_;  // once it has been away

@@ -1,4 +1,4 @@
-// Stops of the process, and how it ends: here, elsewhere, or lost with a node.
+// How the process ends: here, elsewhere, or lost with a node.
 #include <signal.h>
 
 #include <spdlog/spdlog.h>
@@ -33,9 +33,7 @@ Status Deputy::OnExit(std::span<const std::byte> payload) {
 // the kernel's own.
 void Deputy::EndLike(const wire::Exit& exit) {
   ending_like_ = true;
-  if (process_.home_signals) {
-    process_.home_signals->GiveUpOffer();  // or its stop would never come
-  }
+  process_.threads.GiveUpOffers();  // or their stops would never come
   auto status = exit.killed() ? process_.stand_in->DieBySignal(exit.code())
                               : process_.stand_in->Exit(exit.code());
   if (!status && status.error().code != ErrorCode::kGone) {
@@ -73,65 +71,19 @@ void Deputy::OnSessionClosed(const Error& error) {
   hooks_.lost(reason);
 }
 
-void Deputy::OnAlarm() {
-  if (process_.executor) {
-    process_.executor->Poll();
-  }
-}
-
-void Deputy::OnStop(const Stop& stop) {
-  if (stop.Dead()) {
-    OnEnded(stop);
-    return;
-  }
-  if (run_) {
-    if (stop.kind == Stop::Kind::kGroupStop) {
-      hooks_.stopped(stop.value);
-    } else if (stop.kind == Stop::Kind::kInterrupted) {
-      hooks_.continued();
-    }
-    run_->OnStop(stop);
-    return;
-  }
-  if (process_.home_signals && !ending_like_) {
-    process_.home_signals->OnStop(stop);
-    OnAlarm();
-    return;
-  }
-  Tracee tracee(process_.pid);
-  if (ending_like_) {
-    // The signal that ends it.
-    (void)tracee.Continue(stop.kind == Stop::Kind::kSignal ? stop.value : 0);
-    return;
-  }
-  if (std::exchange(process_.lingering, false)) {
-    (void)tracee.Detach(stop.kind == Stop::Kind::kSignal ? stop.value : 0);
-    hooks_.changed();
-    return;
-  }
-  if (process_.stand_in && stop.kind == Stop::Kind::kSignal &&
-      stop.value == SIGSTOP) {
-    process_.stand_in->StopLater();
-    (void)tracee.Continue();
-    return;
-  }
-  (void)tracee.Continue(stop.kind == Stop::Kind::kSignal ? stop.value : 0);
-}
-
-void Deputy::OnEnded(const Stop& stop) {
+void Deputy::OnEnded() {
   if (ended_) {
     return;
   }
   ended_ = true;
   back_timer_.Stop();
+  leader_timer_.Stop();
   cpu_limit_.reset();
   EndRemote();
   SettleUsage();
-  if (process_.calls) {
-    process_.history.CountHomeCalls(process_.calls->counts());
-  }
+  process_.history.CountHomeCalls(process_.threads.Counts());
   if (move_) {
-    move_->OnProcessGone(stop.Describe());
+    move_->OnProcessGone("it ended");
   }
   Answer({"ended", "the process ended", 0});
 }

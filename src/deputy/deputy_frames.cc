@@ -56,17 +56,24 @@ void Deputy::OnFrame(const proto::FrameHeader& header,
 
 Status Deputy::HandleFrame(const proto::FrameHeader& header,
                            std::span<const std::byte> payload) {
-  if (header.type == session::kCall && process_.calls) {
-    return process_.calls->OnCall(
-        header.id, (header.flags & session::kFollowing) != 0, payload);
+  auto* thread =
+      process_.threads.Find(HostPid{session::ThreadOfCall(header.id)});
+  if (thread != nullptr) {
+    if (header.type == session::kCall) {
+      return thread->calls.OnCall(
+          header.id, (header.flags & session::kFollowing) != 0, payload);
+    }
+    if (header.type == session::kTold) {
+      return thread->calls.OnTold(
+          header.id, (header.flags & session::kAnswerWanted) != 0, payload);
+    }
+    if (header.type == session::kCancel) {
+      thread->home_signals.OnCancel(header.id);
+      return {};
+    }
   }
-  if (header.type == session::kTold && process_.calls) {
-    return process_.calls->OnTold(
-        header.id, (header.flags & session::kAnswerWanted) != 0, payload);
-  }
-  if (header.type == session::kCancel && process_.home_signals) {
-    process_.home_signals->OnCancel(header.id);
-    return {};
+  if (header.type == session::kLife && process_.Away()) {
+    return OnLife(payload);
   }
   if (header.type == session::kMove) {
     return move_ ? move_->OnFrame(payload) : Status();
@@ -77,10 +84,12 @@ Status Deputy::HandleFrame(const proto::FrameHeader& header,
     }
     return {};
   }
-  if (header.type == session::kSignalAnswer && process_.home_signals) {
+  if (header.type == session::kSignalAnswer) {
     wire::SignalAnswer answer;
     SSI_TRY(proto::DecodeMessage(payload, answer));
-    process_.home_signals->OnAnswer(answer);
+    if (auto* asked = process_.threads.Find(HostPid{answer.thread()})) {
+      asked->home_signals.OnAnswer(answer);
+    }
     return {};
   }
   if (header.type == session::kExit) {
@@ -147,8 +156,8 @@ std::uint64_t Deputy::home_calls() const {
   for (const auto& [number, count] : process_.history.home_calls()) {
     sum += count;
   }
-  if (process_.calls && !ended_) {
-    for (const auto& [number, count] : process_.calls->counts()) {
+  if (!ended_) {
+    for (const auto& [number, count] : process_.threads.Counts()) {
       sum += count;
     }
   }
@@ -169,7 +178,7 @@ Status Deputy::OnComeHome(std::span<const std::byte> payload) {
 // return that did not succeed.
 void Deputy::AnswerComeHome() {
   if (!come_home_ || !process_.Away() || move_ || returning_ || ended_ ||
-      process_.home_signals->stopped()) {
+      process_.group_stop.stopped) {
     return;
   }
   const wire::ComeHome& come = *come_home_;
@@ -192,6 +201,7 @@ void Deputy::AnswerComeHome() {
                    ? Nanos(0)
                    : std::clamp(stay_home_ * 2, kFirstStay, kLongestStay);
   came_for_ = come.number();
+  came_by_ = HostPid{come.thread()};
   Return(fmt::format("for {}", name));
 }
 

@@ -11,8 +11,13 @@ using namespace std::chrono_literals;
 constexpr auto kQuickCall = 20us;
 }  // namespace
 
+Executor::Executor(AgentWindow& window, Waiter& waiter)
+    : window_(window), waiter_(waiter) {
+  waiter_.Join(window_.alarm_word());
+}
+
 Executor::~Executor() {
-  waiter_.Forget(window_.alarm_word());
+  waiter_.Leave(window_.alarm_word());
 }
 
 void Executor::Submit(AgentJob& job) {
@@ -46,7 +51,7 @@ void Executor::StartNext() {
 void Executor::SleepOn() {
   std::uint32_t alarm = window_.alarm_word().load();
   if (window_.ArmWaiter()) {
-    // The waiter forgets the word by itself when the agent has bumped it.
+    // The waiter forgets the word by itself when an agent has bumped it.
     waiter_.Watch(window_.alarm_word(), alarm);
   } else {
     Complete();

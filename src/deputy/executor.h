@@ -23,8 +23,8 @@ class AgentJob {
   virtual void Finished(AgentWindow& window) = 0;
 };
 
-// Runs jobs in a stand-in's agent, one after the other, in the order in which
-// they were submitted.
+// Runs jobs in the agent of one thread of a stand-in, one after the other, in
+// the order in which they were submitted.
 //
 // Owner:      the deputy, as long as its stand-in has an agent.
 // Threads:    the loop's.
@@ -32,8 +32,7 @@ class AgentJob {
 //             until its Finished, or until the executor is destroyed.
 class Executor {
  public:
-  Executor(AgentWindow& window, Waiter& waiter)
-      : window_(window), waiter_(waiter) {}
+  Executor(AgentWindow& window, Waiter& waiter);
   ~Executor();
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;

@@ -11,6 +11,7 @@
 #include "migration/image_wire.h"
 #include "migration/move_wire.h"
 #include "process/cpu_features.h"
+#include "process/threads.h"
 #include "proto/message.h"
 #include "proto/session_frames.h"
 #include "supervisor/call_payload.h"
@@ -61,9 +62,7 @@ HomeMove::HomeMove(HomePlaces& places, HomeProcess& process, Plan plan,
 }
 
 HomeMove::~HomeMove() {
-  if (process_.executor) {
-    process_.executor->WhenIdle(nullptr);
-  }
+  process_.threads.WhenIdle(nullptr);
   if (process_.session) {
     process_.session->StopBulk();
   }
@@ -91,7 +90,7 @@ void HomeMove::Begin() {
   ask.move = id_;
   ask.version = migration::CaptureVersion(supervisor::kPayloadVersion);
   ask.features = CpuFeatures();
-  ask.size = SizeOf(process_.pid);
+  ask.size = SizeOf(LivingThread(process_.pid));
   ask.reason = plan_.reason;
   Feed(Role::kHome, migration::MoveRequested{ask});
 }
@@ -278,7 +277,7 @@ void HomeMove::DescribeAsk(wire::AskDetails& details) {
   migration::DescribeVdso(details);
   details.set_possible_cpus(
       static_cast<std::uint32_t>(::sysconf(_SC_NPROCESSORS_CONF)));
-  if (auto vmas = ReadVmaRanges(process_.pid)) {
+  if (auto vmas = ReadVmaRanges(LivingThread(process_.pid))) {
     std::map<std::uint32_t, bool> seen;
     for (const auto& vma : *vmas) {
       if (vma.kind != Vma::Kind::kFile) {
@@ -299,15 +298,12 @@ void HomeMove::DescribeAsk(wire::AskDetails& details) {
 
 void HomeMove::FreezeHere() {
   froze_ = places_.clock.Monotonic();
-  auto found = std::exchange(process_.lingering, false)
-                   ? StandIn::Found::kTracedRunning
-                   : plan_.found;
-  auto frozen = StandIn::Freeze(process_.pid, found, migration::kFreezeLimit);
+  auto frozen =
+      StandIn::Freeze(process_.pid, process_.found, migration::kFreezeLimit);
   if (!frozen) {
-    process_.lingering = frozen.error().code == ErrorCode::kRetry;
     // One that has ended meanwhile gives EPERM (ptrace_attach,
     // kernel/ptrace.c).
-    auto why = process_.lingering
+    auto why = frozen.error().code == ErrorCode::kRetry
                    ? std::nullopt
                    : WhyNotMovable(process_.pid, places_.baseline, true);
     Feed(Role::kSource,
@@ -317,7 +313,7 @@ void HomeMove::FreezeHere() {
   process_.stand_in.emplace(*std::move(frozen));
   // Until it stood still it may have made a thread, or whatever else forbids.
   auto why = WhyNotMovable(process_.pid, places_.baseline, true);
-  auto vmas = ReadVmas(process_.pid);
+  auto vmas = ReadVmas(process_.stand_in->living());
   if (!why) {
     why = vmas ? WhyAreasForbid(*vmas)
                : std::optional<std::string>(vmas.error().message);
@@ -368,12 +364,12 @@ void HomeMove::SendImage() {
   }
   image.cpu_elsewhere = process_.history.CpuAway();
   image.clock_floor = {places_.clock.Monotonic(), places_.clock.Boot()};
-  process_.signals = SignalState(image.actions, image.threads[0].signal_mask);
+  process_.signals = SignalState(image.actions);
   auto sources = FileSources(*captured);
   auto result = std::make_shared<Result<migration::SendResult>>();
   process_.session->RunBulk(
       [result, captured = *std::move(captured), sources = std::move(sources),
-       pid = process_.pid](proto::BulkStream& bulk) {
+       pid = process_.stand_in->living()](proto::BulkStream& bulk) {
         *result = migration::StreamImage(bulk, captured, pid, sources);
       },
       [this, result] {
@@ -403,7 +399,10 @@ void HomeMove::ResumeHere() {
 void HomeMove::EmptyStandIn() {
   auto status = process_.stand_in->Empty();
   if (status) {
-    status = process_.stand_in->Serve(process_.signals.mask());
+    const StandIn& stand_in = *process_.stand_in;
+    status = process_.stand_in->Serve([&stand_in](HostPid tid) {
+      return stand_in.Find(tid)->image.signal_mask;
+    });
   }
   if (!status && status.error().code != ErrorCode::kGone) {
     spdlog::error("process {}: stand-in: {}", Raw(process_.pid),

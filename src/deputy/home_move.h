@@ -28,8 +28,6 @@ class HomeMove {
     migration::Direction direction{};
     std::string node;    // the other one
     std::string reason;  // why it is to move
-    // How the process is found, for a departure.
-    StandIn::Found found = StandIn::Found::kUntraced;
   };
   struct Hooks {
     // It now computes elsewhere: serve it.

@@ -16,10 +16,10 @@ void HomeMove::ReceiveImage() {
 }
 
 void HomeMove::OnSettled() {
-  if (!process_.executor) {
+  if (!process_.Away()) {
     return;
   }
-  process_.executor->WhenIdle([this] {
+  process_.threads.WhenIdle([this] {
     // Not from inside the job that has just ended.
     settle_timer_.Start(Nanos(0), [this] {
       settled_ = true;
@@ -60,7 +60,7 @@ void HomeMove::OnImage() {
   // Where it cannot be taken its contents are read all the same: the stream
   // must be able to carry it later.
   migration::Destination destination;
-  destination.process = process_.pid;
+  destination.process = process_.stand_in->living();
   destination.nowhere = !status;
   auto checksum = std::make_shared<Result<migration::Checksum>>();
   for (const auto& run : image->contents) {
@@ -93,15 +93,11 @@ void HomeMove::BeginRebuild() {
 }
 
 void HomeMove::StartHere() {
-  if (process_.home_signals && process_.home_signals->stop_later()) {
+  if (process_.threads.StopLater()) {
     process_.stand_in->StopLater();
   }
-  process_.home_signals.reset();
-  if (process_.calls) {
-    process_.history.CountHomeCalls(process_.calls->counts());
-  }
-  process_.calls.reset();
-  process_.executor.reset();
+  process_.history.CountHomeCalls(process_.threads.Counts());
+  process_.threads.Clear();
   if (auto status = process_.stand_in->Resume(); !status) {
     Feed(Role::kTarget, migration::StepFailed{status.error().message});
     return;
@@ -118,7 +114,8 @@ void HomeMove::DiscardRebuild() {
   if (std::exchange(refilled_, false) && process_.stand_in) {
     auto status = process_.stand_in->AbortRefill();
     if (status) {
-      status = process_.stand_in->Serve(process_.signals.mask());
+      status = process_.stand_in->Serve(
+          [this](HostPid tid) { return process_.threads.MaskOf(tid); });
     }
     if (!status && status.error().code != ErrorCode::kGone) {
       spdlog::error("process {}: stand-in: {}", Raw(process_.pid),

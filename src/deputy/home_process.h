@@ -9,10 +9,8 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
-#include "deputy/call_server.h"
-#include "deputy/executor.h"
 #include "deputy/history.h"
-#include "deputy/home_signals.h"
+#include "deputy/home_threads.h"
 #include "deputy/mapped_files.h"
 #include "deputy/movable.h"
 #include "deputy/session.h"
@@ -48,16 +46,19 @@ struct HomeProcess {
 
   // From a freeze until the process is plain again.
   std::optional<StandIn> stand_in;
-  // A freeze was given up because it did not stop in time: it is traced, runs,
-  // and is let go at its next stop, unless it is frozen again before.
-  bool lingering = false;
+  // Threads that are traced at home otherwise. Those that run are let go at
+  // their next stop, unless they are frozen before: a freeze was given up
+  // because they did not stop in time, or one of them was traced alone.
+  Found found;
 
-  // While it is away: declared so that each is destroyed before what it uses.
-  std::unique_ptr<Executor> executor;
-  std::unique_ptr<CallServer> calls;
-  std::unique_ptr<HomeSignals> home_signals;
+  // While it is away: declared so that it is destroyed before the stand-in.
+  HomeThreads threads;
+  GroupStop group_stop;
 
-  [[nodiscard]] bool Away() const { return home_signals != nullptr; }
+  [[nodiscard]] bool Away() const { return !threads.empty(); }
+  [[nodiscard]] bool Lingers() const {
+    return found.stopped || !found.running.empty();
+  }
 };
 
 }  // namespace ssi

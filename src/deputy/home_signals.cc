@@ -41,8 +41,7 @@ void HomeSignals::OnStop(const Stop& stop) {
       OnSignal(stop.value);
       return;
     case Stop::Kind::kGroupStop:
-      if (!stopped_) {
-        stopped_ = true;
+      if (!std::exchange(group_stop_.stopped, true)) {
         hooks_.stopped(stop.value);
       }
       (void)tracee_.Listen();
@@ -73,11 +72,11 @@ void HomeSignals::OnSignal(int signal) {
     PutBack(signal);
     return;
   }
-  if (state_.Ignored(signal)) {
+  if (signals_.process.Ignored(signal)) {
     Drop();
     return;
   }
-  if (state_.Stops(signal)) {
+  if (signals_.process.Stops(signal)) {
     // Its group-stop, which an orphaned process group does not get, stops the
     // remote.
     GoOn(signal);
@@ -129,7 +128,7 @@ Status HomeSignals::RequeueInFront(int signal) {
   (of_thread ? older.of_thread : older.of_process).push_back(info);
   InjectingRunner runner(injector, pid, executor_.window().remote_spare(),
                          AgentWindow::kSpareSize);
-  Status status = PutInFront(runner, pid, signal, older);
+  Status status = PutInFront(runner, {pid_, pid}, signal, older);
   SSI_TRY(injector.End());
   return status;
 }
@@ -154,7 +153,7 @@ void HomeSignals::Release() {
   calls_.Release();
   (void)tracee_.Interrupt();  // its stop puts the mask back
   if (std::exchange(stop_later_, false)) {
-    ::kill(Raw(tracee_.pid()), SIGSTOP);
+    ::kill(Raw(pid_), SIGSTOP);
   }
 }
 
@@ -177,8 +176,9 @@ void HomeSignals::Drop() {
 
 void HomeSignals::Offer(int signal, const siginfo_t& info) {
   wire::SignalOffer offer;
-  offered_ = Offered{next_offer_++, signal, false, state_.mask()};
+  offered_ = Offered{next_offer_++, signal, false, signals_.mask};
   offer.set_offer(offered_->id);
+  offer.set_thread(Raw(tracee_.pid()));
   offer.set_info(&info, sizeof info);
   if (auto mask = calls_.TemporaryMask(); mask && InCall()) {
     offered_->temporary = true;
@@ -196,8 +196,9 @@ void HomeSignals::OnAnswer(const wire::SignalAnswer& answer) {
   Offered offered = *std::exchange(offered_, std::nullopt);
   if (!answer.accepted()) {
     // Blocked there: blocked here too, and back onto its queue.
-    state_.set_mask(answer.mask() | SignalBit(offered.signal));
-    Requeue(offered.signal, state_.mask());
+    signals_.mask =
+        (answer.mask() | SignalBit(offered.signal)) & ~kNeverBlocked;
+    Requeue(offered.signal, signals_.mask);
     if (cancel_ || holding_ == Holding::kWanted) {
       (void)tracee_.Interrupt();
     }
@@ -218,15 +219,15 @@ void HomeSignals::GiveUpOffer() {
 // The handler's mask is in force here at once, not only when the remote tells
 // it: what it blocks stays on the queues here, where sigpending sees it.
 void HomeSignals::EnterHandler(const Offered& offered) {
-  if (!state_.HasHandler(offered.signal)) {
+  if (!signals_.process.HasHandler(offered.signal)) {
     return;
   }
-  SignalState entered = state_;
-  entered.EnterHandler(offered.signal,
-                       offered.temporary ? offered.under : state_.mask());
-  state_.set_mask(entered.mask());
+  // Of a SA_RESETHAND home is told in its turn.
+  SignalState entered = signals_.process;
+  signals_.mask = entered.EnterHandler(
+      offered.signal, offered.temporary ? offered.under : signals_.mask);
   if (holding_ != Holding::kInForce) {
-    (void)tracee_.SetSignalMask(state_.mask());
+    (void)tracee_.SetSignalMask(signals_.mask);
   }
 }
 
@@ -277,8 +278,7 @@ void HomeSignals::OnCancel(std::uint64_t id) {
 }
 
 void HomeSignals::OnInterrupted() {
-  if (stopped_) {
-    stopped_ = false;
+  if (std::exchange(group_stop_.stopped, false)) {
     hooks_.continued();
   }
   auto queues = ReadSignalQueues(tracee_.pid());
@@ -301,7 +301,7 @@ void HomeSignals::OnInterrupted() {
       then();
     }
   } else if (holding_ == Holding::kNo) {
-    (void)tracee_.SetSignalMask(state_.mask());
+    (void)tracee_.SetSignalMask(signals_.mask);
   }
   if (cancel_ && calls_.Busy()) {
     EndCall(false);

@@ -15,8 +15,18 @@
 
 namespace ssi {
 
-// The stops of a stand-in whose process is away: signals that arrive for it
-// are offered to the remote, stop signals stop it, and calls are interrupted.
+// Job control of a stand-in, all threads together.
+struct GroupStop {
+  bool stopped = false;
+};
+
+// The stops of one thread of a stand-in whose process is away: signals that
+// arrive for it are offered to the remote, stop signals stop it, and calls are
+// interrupted.
+//
+// A signal for the process is offered for the thread that the kernel has chosen
+// for it here. Refused, it goes back, and the kernel chooses another one, until
+// all block it.
 //
 // The stand-in's thread stays in its delivery stop until the remote has
 // answered. Accepted: the signal is taken away here, and the call that the
@@ -33,13 +43,23 @@ class HomeSignals {
     std::function<void()> continued;
   };
 
-  HomeSignals(Tracee tracee, RemoteAddr agent_code, Executor& executor,
-              CallServer& calls, SignalState& state, Hooks hooks)
-      : tracee_(tracee),
-        agent_code_(agent_code),
-        executor_(executor),
-        calls_(calls),
-        state_(state),
+  struct Parts {
+    HostPid pid;
+    Tracee tracee;  // the thread
+    RemoteAddr agent_code;
+    Executor& executor;
+    CallServer& calls;
+    ThreadSignals& signals;
+    GroupStop& group_stop;
+  };
+  HomeSignals(const Parts& parts, Hooks hooks)
+      : pid_(parts.pid),
+        tracee_(parts.tracee),
+        agent_code_(parts.agent_code),
+        executor_(parts.executor),
+        calls_(parts.calls),
+        signals_(parts.signals),
+        group_stop_(parts.group_stop),
         hooks_(std::move(hooks)) {}
 
   // Not for an end of the process.
@@ -50,13 +70,13 @@ class HomeSignals {
   // The remote wants the call `id` back, finished or interrupted.
   void OnCancel(std::uint64_t id);
 
-  // Blocks every signal here, for a process that is about to come home; calls
-  // `then` when none is offered any more. Release takes it back.
+  // Blocks every signal in this thread, for a process that is about to come
+  // home; calls `then` when none is offered any more. Release takes it back.
   void Hold(std::function<void()> then);
   void Release();
   // Goes on with a Hold that had to wait.
   void TryToHold();
-  [[nodiscard]] bool stopped() const { return stopped_; }
+  [[nodiscard]] bool held() const { return holding_ == Holding::kInForce; }
   // A SIGSTOP came in the meantime, and is still to take effect.
   [[nodiscard]] bool stop_later() const { return stop_later_; }
 
@@ -86,16 +106,17 @@ class HomeSignals {
   void Requeue(int signal, std::uint64_t mask);
   Status RequeueInFront(int signal);
 
+  HostPid pid_;
   Tracee tracee_;
   RemoteAddr agent_code_;
   Executor& executor_;
   CallServer& calls_;
-  SignalState& state_;
+  ThreadSignals& signals_;
+  GroupStop& group_stop_;
   Hooks hooks_;
 
   std::optional<Offered> offered_;
   std::uint64_t next_offer_ = 1;
-  bool stopped_ = false;  // in a group-stop
   bool stop_later_ = false;
   std::optional<std::uint64_t> cancel_;
   enum class Holding : std::uint8_t { kNo, kWanted, kInForce };

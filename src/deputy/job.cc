@@ -17,6 +17,7 @@
 #include "deputy/processes.h"
 #include "deputy/stats.h"
 #include "process/stat_fields.h"
+#include "process/threads.h"
 
 namespace ssi {
 
@@ -36,7 +37,8 @@ std::optional<pid_t> EndedChild() {
   if (::waitid(P_ALL, 0, &info, kLook) != 0 || info.si_pid == 0) {
     return std::nullopt;
   }
-  if (IsEnd(info)) {
+  // A thread of one that we trace is for its deputy, too.
+  if (IsEnd(info) && IsProcess(HostPid{info.si_pid})) {
     return info.si_pid;
   }
   for (pid_t child : ChildrenOf(::getpid())) {
@@ -284,22 +286,10 @@ void Job::PollDeputies() {
     }
   }
   for (pid_t pid : traced) {
-    bool more = true;
-    while (more) {
-      auto stop = Tracee(HostPid{pid}).WaitFor(Nanos(0));
-      more = stop && *stop && OnStop(pid, **stop);
+    if (DeputyOf(pid).PollStops()) {
+      Reap(pid);
     }
   }
-}
-
-// False if no more stops of `pid` are to be looked for now.
-bool Job::OnStop(pid_t pid, const Stop& stop) {
-  DeputyOf(pid).OnStop(stop);
-  if (stop.Dead()) {
-    Reap(pid);
-    return false;
-  }
-  return DeputyOf(pid).Traced();
 }
 
 void Job::PollChildren() {
@@ -331,9 +321,7 @@ void Job::OnCommandState(int code, int status) {
 void Job::Reap(pid_t pid) {
   auto found = deputies_.find(pid);
   if (found != deputies_.end()) {
-    Stop dead;
-    dead.kind = Stop::Kind::kExited;
-    found->second->OnStop(dead);
+    found->second->OnEnded();
     wire::ProcessStats stats;
     DescribeForStats(*found->second, stats);
     ended_.push_back(std::move(stats));

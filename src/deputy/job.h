@@ -65,7 +65,6 @@ class Job {
 
   void OnChildSignal();
   void PollDeputies();
-  bool OnStop(pid_t pid, const Stop& stop);
   void PollChildren();
   void Reap(pid_t pid);
   void OnCommandState(int code, int status);

@@ -12,7 +12,7 @@
 
 #include "base/files.h"
 #include "base/unique_fd.h"
-#include "process/stat_fields.h"
+#include "process/threads.h"
 
 namespace ssi {
 
@@ -36,19 +36,17 @@ std::optional<std::uint64_t> StatusNumber(std::string_view status,
   return ParseNumber<std::uint64_t>(field.substr(0, field.find(' ')));
 }
 
-std::optional<std::string> WhyStatusForbids(HostPid pid,
+bool HasEnded(std::string_view status) {
+  auto state = StatusField(status, "\nState:");
+  return state.starts_with('Z') || state.starts_with('X');
+}
+
+// Of one thread.
+std::optional<std::string> WhyStatusForbids(HostPid thread,
                                             std::string_view status,
                                             const Baseline& baseline,
                                             bool traced_by_us) {
-  if (auto threads = StatusNumber(status, "\nThreads:");
-      threads.value_or(1) > 1) {
-    return fmt::format("it has {} threads", *threads);
-  }
-  auto state = StatusField(status, "\nState:");
-  if (state.starts_with('Z') || state.starts_with('X')) {
-    return "it has ended";
-  }
-  if (state.starts_with('T')) {
+  if (StatusField(status, "\nState:").starts_with('T')) {
     return "it is stopped";
   }
   auto tracer = StatusNumber(status, "\nTracerPid:").value_or(0);
@@ -74,7 +72,7 @@ std::optional<std::string> WhyStatusForbids(HostPid pid,
       ids.remove_prefix(std::min(end + 1, ids.size()));
     }
   }
-  int policy = ::sched_getscheduler(Raw(pid));
+  int policy = ::sched_getscheduler(Raw(thread));
   if (policy == SCHED_FIFO || policy == SCHED_RR || policy == SCHED_DEADLINE) {
     return "it has a real-time scheduling policy";
   }
@@ -127,12 +125,20 @@ Baseline BaselineOfThisProcess() {
 
 std::optional<std::string> WhyNotMovable(HostPid pid, const Baseline& baseline,
                                          bool traced_by_us) {
-  auto status = ReadFile(fmt::format("/proc/{}/status", Raw(pid)));
-  if (!status) {
-    return "it has ended";
+  bool any = false;
+  auto threads = ThreadsOf(pid);
+  for (HostPid thread : threads.value_or(std::vector<HostPid>())) {
+    auto status = ReadFile(fmt::format("/proc/{}/status", Raw(thread)));
+    if (!status || HasEnded(*status)) {
+      continue;
+    }
+    any = true;
+    if (auto why = WhyStatusForbids(thread, *status, baseline, traced_by_us)) {
+      return why;
+    }
   }
-  if (auto why = WhyStatusForbids(pid, *status, baseline, traced_by_us)) {
-    return why;
+  if (!any) {
+    return "it has ended";
   }
   if (Is32Bit(pid)) {
     return "it is a 32-bit program";

@@ -9,18 +9,15 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 
-#include "base/files.h"
 #include "deputy/traced_run.h"
-#include "migration/limits.h"
-#include "process/agent_site.h"
-#include "process/call_runner.h"
 #include "process/capture.h"
 #include "process/page_reader.h"
 #include "process/signal_queues.h"
-#include "supervisor/call_table.h"
+#include "process/threads.h"
 
 namespace ssi {
 
@@ -30,172 +27,43 @@ namespace {
 // quarter of the stack limit).
 constexpr std::uint64_t kMaxShown = std::uint64_t{256} << 10;
 
-// How often a process that is to stop is interrupted again.
-constexpr std::chrono::nanoseconds kSlice = std::chrono::milliseconds(20);
-
-constexpr std::string_view kRunnable = "is running";
-
-// Its time on a CPU so far, in ns: the first field of /proc/PID/schedstat
-// (Documentation/scheduler/sched-stats.rst).
-std::optional<std::uint64_t> CpuUsed(HostPid pid) {
-  auto text = ReadFile(fmt::format("/proc/{}/schedstat", Raw(pid)));
-  if (!text) {
-    return std::nullopt;
-  }
-  return ParseNumber<std::uint64_t>(
-      std::string_view(*text).substr(0, text->find(' ')));
-}
-
-// For the message about a process that does not stop; by /proc/PID/syscall
-// (proc(5)).
-std::string WhatItDoes(HostPid pid) {
-  std::array<char, 64> text{};
-  auto fd = Open(fmt::format("/proc/{}/syscall", Raw(pid)), O_RDONLY);
-  if (!fd || ::read(fd->get(), text.data(), text.size() - 1) <= 0) {
-    return "is in an unknown call";
-  }
-  std::string_view line(text.data());
-  auto first = line.substr(0, line.find_first_of(" \n"));
-  if (first == "running") {
-    return std::string(kRunnable);
-  }
-  auto number = ParseNumber<int>(first);
-  const supervisor::CallRow* row =
-      number ? supervisor::FindCall(*number) : nullptr;
-  return fmt::format("is in call {}", row != nullptr ? row->name : first);
-}
-
-// Calls that answer EINTR when they are interrupted for no signal at all,
-// rather than a restart code (signal(7), "Interruption of system calls ... by
-// stop signals"; tried on 6.18).
-bool AnswersEintrAtFreeze(std::uint64_t number) {
-  static constexpr std::array<std::uint64_t, 15> kCalls = {
-      SYS_epoll_wait,   SYS_epoll_pwait, 441 /* epoll_pwait2 */,
-      SYS_semop,        SYS_semtimedop,  SYS_rt_sigtimedwait,
-      SYS_io_getevents, SYS_accept,      SYS_accept4,
-      SYS_recvfrom,     SYS_recvmsg,     SYS_recvmmsg,
-      SYS_sendto,       SYS_sendmsg,     SYS_connect};
-  return std::find(kCalls.begin(), kCalls.end(), number) != kCalls.end();
-}
-
-// A call that a freeze has ended, as no signal would have: it is made again.
-bool CutShort(const Registers& registers) {
-  if (!registers.InCall()) {
-    return false;
-  }
-  return registers.RandomCutShort() ||
-         (registers.result() == -EINTR &&
-          AnswersEintrAtFreeze(registers.call_number()));
-}
-
-// The memory that an interrupted call, which the stand-in will finish through
-// restart_syscall, points to: only these four have a restart block.
-std::optional<MemoryRun> MemoryOfRestart(const Registers& registers) {
-  constexpr std::uint64_t kTimespec = 16;
-  constexpr std::uint64_t kPollFd = 8;
-  auto args = registers.args();
-  switch (registers.call_number()) {
-    case SYS_poll:
-      return MemoryRun{args[0], args[1] * kPollFd};
-    case SYS_nanosleep:
-      return MemoryRun{args[1], kTimespec};
-    case SYS_clock_nanosleep:
-      return MemoryRun{args[3], kTimespec};
-    case SYS_futex:
-      return MemoryRun{args[0], sizeof(std::uint32_t)};
-    default:
-      return std::nullopt;
-  }
-}
+// How it is traced while its threads are in the agent: those that they make
+// are ours from their first instruction.
+constexpr unsigned long kStandInOptions = kHomeOptions | PTRACE_O_TRACECLONE;
 
 MemoryRun WholePages(std::uint64_t start, std::uint64_t end) {
   return {PageDown(start), PageUp(end) - PageDown(start)};
 }
 
+// Windows of a site for so many threads: room for as many again.
+std::size_t WindowsFor(std::size_t threads) {
+  constexpr std::size_t kLeast = 8;
+  return std::max(kLeast, std::bit_ceil(2 * threads));
+}
+
 }  // namespace
 
-Result<StandIn> StandIn::Freeze(HostPid pid, Found found,
+Result<StandIn> StandIn::Freeze(HostPid pid, Found& found,
                                 std::chrono::nanoseconds limit) {
-  StandIn stand_in{Tracee(pid)};
-  if (found == Found::kUntraced) {
-    SSI_TRY(stand_in.tracee_.Seize(kHomeOptions));
-  } else if (found == Found::kTracedStopped) {
-    // An interrupt that pends over this stop takes effect right after it.
-    SSI_TRY(stand_in.tracee_.Interrupt());
-    SSI_TRY(stand_in.tracee_.Continue());
-  }
-  SSI_TRY(stand_in.StopThread(limit));
-  return stand_in;
+  SSI_ASSIGN(Frozen frozen, ssi::Freeze(pid, found, limit));
+  return StandIn(pid, frozen);
 }
 
-Status StandIn::StopThread(std::chrono::nanoseconds limit) {
-  // A second interrupt of one that has it pending changes nothing.
-  SSI_TRY(tracee_.Interrupt());
-  // Counted in slices: a machine that itself stood still for longer than the
-  // limit (one that is virtual) has used up just one of them.
-  auto starved_limit = migration::kStarvedLimit;
-  auto used = CpuUsed(tracee_.pid());
-  for (;;) {
-    SSI_ASSIGN(auto stop, tracee_.WaitFor(kSlice));
-    if (stop) {
-      SSI_ASSIGN(bool frozen, OnStopOfFreeze(*stop));
-      if (frozen) {
-        return {};
-      }
-      continue;
-    }
-    // One that has had no CPU is left alone: an interrupt comes before a signal
-    // that it is to take first.
-    auto before = std::exchange(used, CpuUsed(tracee_.pid()));
-    std::string does = WhatItDoes(tracee_.pid());
-    bool starved = does == kRunnable && used && used == before;
-    auto& left = starved ? starved_limit : limit;
-    left -= std::min(left, kSlice);
-    if (left == std::chrono::nanoseconds(0)) {
-      // It cannot be detached while it does not stop; the caller does it later.
-      return Fail(ErrorCode::kRetry, "process {} does not stop: it {}",
-                  Raw(tracee_.pid()),
-                  starved ? "waits for a CPU" : std::string_view(does));
-    }
-    if (!starved) {
-      // What was to stop it by being delivered can have been taken back.
-      SSI_TRY(tracee_.Interrupt());
-    }
+StandIn::StandIn(HostPid pid, const Frozen& frozen)
+    : pid_(pid), leader_exited_(frozen.leader_exited) {
+  for (HostPid tid : frozen.threads) {
+    threads_.push_back(std::make_unique<StandInThread>(tid));
   }
 }
 
-// True where it is to stay in this stop.
-Result<bool> StandIn::OnStopOfFreeze(const Stop& stop) {
-  switch (stop.kind) {
-    case Stop::Kind::kExited:
-    case Stop::Kind::kKilled:
-      return Fail(ErrorCode::kGone, "process {} ended", Raw(tracee_.pid()));
-    case Stop::Kind::kInterrupted: {
-      // A signal that pends here is delivered before the next instruction;
-      // elsewhere it would arrive after some. So it is delivered here.
-      constexpr int kMostDelivered = 64;
-      auto queues = ReadSignalQueues(tracee_.pid());
-      if (!queues || !queues->AnyDeliverable() ||
-          delivered_++ >= kMostDelivered) {
-        return true;
-      }
-      SSI_TRY(tracee_.Continue());
-      return false;
-    }
-    case Stop::Kind::kGroupStop:
-      SSI_TRY(tracee_.Detach());
-      return Fail(ErrorCode::kDenied, "process {} is stopped (signal {})",
-                  Raw(tracee_.pid()), stop.value);
-    default:
-      // Every trap takes a pending interrupt away (kernel/signal.c,
-      // ptrace_stop). Made now, it takes effect at the first instruction of a
-      // signal's handler.
-      SSI_TRY(tracee_.Interrupt());
-      SSI_TRY(
-          tracee_.Continue(stop.kind == Stop::Kind::kSignal ? stop.value : 0));
-      return false;
-  }
+StandInThread* StandIn::Find(HostPid tid) const {
+  auto found =
+      std::find_if(threads_.begin(), threads_.end(),
+                   [tid](const auto& one) { return one->tid() == tid; });
+  return found == threads_.end() ? nullptr : found->get();
 }
+
+// ---- the agent --------------------------------------------------------------
 
 Status StandIn::Plant(std::vector<Vma> vmas) {
   vmas_ = std::move(vmas);
@@ -203,30 +71,142 @@ Status StandIn::Plant(std::vector<Vma> vmas) {
     return vma.kind == Vma::Kind::kVdso;
   });
   if (vdso == vmas_.end()) {
-    return Fail(ErrorCode::kUnsupported, "process {} has no vdso",
-                Raw(tracee_.pid()));
+    return Fail(ErrorCode::kUnsupported, "process {} has no vdso", Raw(pid_));
   }
   SSI_ASSIGN(RemoteAddr instruction,
-             FindSyscallInstruction(tracee_.pid(), vdso->start, vdso->end));
+             FindSyscallInstruction(living(), vdso->start, vdso->end));
   syscall_instruction_ = Raw(instruction);
-  SSI_ASSIGN(thread_, CaptureThread(tracee_, HomePid{Raw(tracee_.pid())}));
-  Registers& registers = thread_.registers;
-  if (CutShort(registers)) {
-    registers.SetInterrupted(registers.call_number(), kRestartNoHand);
+  for (const auto& thread : threads_) {
+    SSI_TRY(thread->Capture());
   }
-  SSI_ASSIGN(auto injector, Injector::Begin(tracee_, instruction));
+  SSI_ASSIGN(auto injector, Injector::Begin(first().tracee, instruction));
   LiftLimits();
-  auto window = PlantAgent(tracee_, injector, vmas_);
+  auto planted = PlantMore(first().tracee, injector, vmas_, threads_.size());
   RestoreLimits();
-  if (!window) {
+  if (!planted) {
     SSI_TRY(injector.End());
-    return std::unexpected(window.error());
+    return planted;
   }
-  mask_ = injector.KeepBlocked();
-  window_.emplace(*std::move(window));
+  (void)injector.KeepBlocked();
   planted_ = true;
+  for (const auto& thread : threads_) {
+    (void)GiveWindow(*thread);
+    SSI_TRY(thread->tracee.SetOptions(kStandInOptions));
+    SSI_TRY(thread->tracee.SetSignalMask(kAllSignals));
+    SSI_TRY(StartAgent(thread->tracee, thread->image.registers,
+                       *sites_[thread->site], *thread->window));
+  }
   return {};
 }
+
+Status StandIn::PlantMore(const Tracee& tracee, Injector& injector,
+                          const std::vector<Vma>& vmas, std::size_t threads) {
+  SSI_ASSIGN(auto site, PlantSite(tracee, injector, vmas, WindowsFor(threads)));
+  sites_.push_back(std::make_unique<AgentSite>(std::move(site)));
+  return {};
+}
+
+// False where none is free.
+bool StandIn::GiveWindow(StandInThread& thread) {
+  for (std::size_t i = 0; i < sites_.size(); ++i) {
+    for (std::size_t k = 0; k < sites_[i]->windows(); ++k) {
+      AgentWindow& window = sites_[i]->window(k);
+      if (std::none_of(threads_.begin(), threads_.end(), [&](const auto& one) {
+            return one->window == &window;
+          })) {
+        thread.window = &window;
+        thread.site = i;
+        window.Clear();
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+Result<StandInThread*> StandIn::Adopt(HostPid tid) {
+  auto thread = std::make_unique<StandInThread>(tid);
+  SSI_ASSIGN(Stop stop, thread->tracee.Wait());
+  if (stop.Dead()) {
+    return Fail(ErrorCode::kGone, "thread {} died: {}", Raw(tid),
+                stop.Describe());
+  }
+  SSI_ASSIGN(thread->image.signal_mask, thread->tracee.GetSignalMask());
+  SSI_ASSIGN(auto registers, thread->tracee.GetRegisters());
+  thread->image.tid = HomePid{Raw(tid)};
+  if (!GiveWindow(*thread)) {
+    SSI_ASSIGN(auto vmas, ReadVmaRanges(tid));
+    SSI_ASSIGN(
+        auto injector,
+        Injector::Begin(thread->tracee, RemoteAddr{syscall_instruction_}));
+    LiftLimits();
+    auto planted =
+        PlantMore(thread->tracee, injector, vmas, 2 * threads_.size());
+    RestoreLimits();
+    SSI_TRY(injector.End());
+    stop_pending_ |= injector.stop_pending();
+    SSI_TRY(planted);
+    (void)GiveWindow(*thread);
+  }
+  SSI_TRY(StartAgent(thread->tracee, registers, *sites_[thread->site],
+                     *thread->window));
+  // In order of their numbers, behind the first one.
+  auto place = std::find_if(
+      threads_.begin(), threads_.end(), [this, tid](const auto& one) {
+        return one->tid() != pid_ && Raw(one->tid()) > Raw(tid);
+      });
+  return threads_.insert(place, std::move(thread))->get();
+}
+
+void StandIn::Forget(HostPid tid) {
+  leader_exited_ |= tid == pid_;
+  std::erase_if(threads_,
+                [tid](const auto& thread) { return thread->tid() == tid; });
+}
+
+Status StandIn::RunInAll(const Calls& calls) {
+  struct Work {
+    AgentRunner runner;
+    CallBatch batch;
+    explicit Work(const StandInThread& thread)
+        : runner(thread.tracee, *thread.window), batch(runner) {}
+  };
+  std::vector<std::unique_ptr<Work>> all;
+  Status status;
+  for (const auto& thread : threads_) {
+    auto& work = *all.emplace_back(std::make_unique<Work>(*thread));
+    status = calls(*thread, work.batch);
+    if (!status) {
+      all.pop_back();
+      break;
+    }
+    work.runner.Start(work.batch.calls());
+  }
+  // All that were begun must end, whatever became of one.
+  for (auto& work : all) {
+    Status ended = work->runner.Finish(work->batch.calls());
+    if (ended) {
+      ended = work->batch.Judge();
+    }
+    stop_pending_ |= work->runner.stop_pending();
+    if (status && !ended) {
+      status = ended;
+    }
+  }
+  return status;
+}
+
+Status StandIn::StopAll() {
+  for (const auto& thread : threads_) {
+    SSI_TRY(thread->tracee.Interrupt());
+  }
+  for (const auto& thread : threads_) {
+    SSI_TRY(AwaitAgentStop(thread->tracee, stop_pending_));
+  }
+  return {};
+}
+
+// ---- leaving ----------------------------------------------------------------
 
 // False for what every process has from its kernel.
 Result<bool> StandIn::CaptureArea(ImageArea& area, MappedFiles& files,
@@ -260,16 +240,38 @@ Result<bool> StandIn::CaptureArea(ImageArea& area, MappedFiles& files,
   return true;
 }
 
+Status StandIn::CaptureThreads() {
+  SSI_TRY(RunInAll([](StandInThread& thread, CallBatch& batch) -> Status {
+    for (const auto& call : ThreadQuestions(thread.window->remote_data())) {
+      batch.Add("state of a thread", call.number, call.args);
+    }
+    return {};
+  }));
+  for (const auto& thread : threads_) {
+    AgentRunner runner = RunnerOf(*thread);
+    SSI_TRY(TakeThreadAnswers(runner, {}, thread->image));
+  }
+  return {};
+}
+
 Result<CapturedProcess> StandIn::Capture(MappedFiles& files) {
   CapturedProcess captured;
   ProcessImage& image = captured.image;
-  image.pid = HomePid{Raw(tracee_.pid())};
-  image.threads.push_back(thread_);
-  SSI_TRY(CaptureFromProc(tracee_.pid(), image));
-  AgentRunner runner(tracee_, *window_);
+  image.pid = HomePid{Raw(pid_)};
+  SSI_TRY(CaptureThreads());
+  if (leader_exited_) {
+    image.threads.emplace_back();
+    image.threads[0].tid = image.pid;
+    image.threads[0].exited = true;
+  }
+  for (const auto& thread : threads_) {
+    image.threads.push_back(thread->image);
+  }
+  SSI_TRY(CaptureFromProc(living(), image));
+  AgentRunner runner = RunnerOf(first());
   SSI_TRY(CaptureByCalls(runner, image));
   stop_pending_ |= runner.stop_pending();
-  SSI_ASSIGN(auto scanner, PageScanner::Open(tracee_.pid()));
+  SSI_ASSIGN(auto scanner, PageScanner::Open(living()));
   ScannedPages pages;
   kept_.clear();
   files.DropKept();
@@ -297,32 +299,16 @@ Result<CapturedProcess> StandIn::Capture(MappedFiles& files) {
       shown_[0].size > kMaxShown) {
     shown_.clear();
   }
-  wait_memory_.reset();
-  if (auto waiting = waiting_call()) {
-    image.threads[0].pending = waiting;
-    auto memory = MemoryOfRestart(thread_.registers);
-    if (memory && memory->address != 0 && memory->size != 0) {
-      wait_memory_ = memory;
-    }
-  }
   return captured;
-}
-
-std::optional<PendingCall> StandIn::waiting_call() const {
-  const Registers& registers = thread_.registers;
-  if (!registers.InCall() || registers.result() != kRestartBlock) {
-    return std::nullopt;
-  }
-  // How much of its time is left only this task's kernel state knows.
-  return PendingCall{registers.call_number(), registers.args(),
-                     std::chrono::nanoseconds(-1)};
 }
 
 std::vector<MemoryRun> StandIn::RangesToKeep() const {
   std::vector<MemoryRun> keep = shown_;
-  if (wait_memory_) {
-    keep.push_back(WholePages(wait_memory_->address,
-                              wait_memory_->address + wait_memory_->size));
+  for (const auto& thread : threads_) {
+    if (const auto& memory = thread->wait_memory) {
+      keep.push_back(
+          WholePages(memory->address, memory->address + memory->size));
+    }
   }
   for (const auto& area : kept_) {
     keep.push_back({area.vma.start, area.vma.size()});
@@ -338,26 +324,30 @@ std::vector<MemoryRun> StandIn::RangesToKeep() const {
 Status StandIn::Empty() {
   SSI_TRY(EmptySealed());
   SSI_TRY(GiveUpKept());
-  AgentRunner runner(tracee_, *window_);
-  SSI_TRY(UnregisterUserMemory(runner, thread_));
+  SSI_TRY(RunInAll([](StandInThread& thread, CallBatch& batch) -> Status {
+    AddUnregister(batch, thread.image);
+    return {};
+  }));
   shown_bytes_.clear();
   for (const auto& run : shown_) {
     shown_bytes_.resize(run.size);
-    SSI_TRY(ReadMemory(tracee_.pid(), RemoteAddr{run.address}, shown_bytes_));
+    SSI_TRY(ReadMemory(living(), RemoteAddr{run.address}, shown_bytes_));
   }
+  AgentRunner runner = RunnerOf(first());
   auto status = UnmapRanges(runner, RangesToUnmap(vmas_, RangesToKeep()));
   stop_pending_ |= runner.stop_pending();
   return status;
 }
 
-Status StandIn::Serve(std::uint64_t mask) {
-  mask_ = mask;
-  SSI_TRY(StopAgent(tracee_, stop_pending_));
+Status StandIn::Serve(const MaskOf& mask_of) {
+  SSI_TRY(StopAll());
   bool stop = TakeStop();
-  SSI_TRY(tracee_.SetSignalMask(mask));
-  SSI_TRY(tracee_.Continue());
+  for (const auto& thread : threads_) {
+    SSI_TRY(thread->tracee.SetSignalMask(mask_of(thread->tid())));
+    SSI_TRY(thread->tracee.Continue());
+  }
   if (stop) {
-    ::kill(Raw(tracee_.pid()), SIGSTOP);
+    ::kill(Raw(pid_), SIGSTOP);
   }
   return {};
 }
@@ -368,32 +358,40 @@ bool StandIn::TakeStop() {
   if (!std::exchange(stop_pending_, false)) {
     return false;
   }
-  auto queues = ReadSignalQueues(tracee_.pid());
+  auto queues = ReadSignalQueues(living());
   return queues && !queues->Pends(SIGCONT);
 }
 
 Status StandIn::StopServing() {
-  SSI_TRY(StopAgent(tracee_, stop_pending_));
-  SSI_ASSIGN(auto registers, tracee_.GetRegisters());
-  if (CutShort(registers)) {
-    registers.SetInterrupted(registers.call_number(), kRestartNoHand);
-    SSI_TRY(tracee_.SetRegisters(registers));
+  SSI_TRY(StopAll());
+  for (const auto& thread : threads_) {
+    SSI_TRY(thread->MendRegisters());
+    SSI_TRY(thread->tracee.SetSignalMask(kAllSignals));
+    SSI_TRY(thread->tracee.Continue());
   }
-  SSI_TRY(tracee_.SetSignalMask(kAllSignals));
-  return tracee_.Continue();
+  return {};
 }
+
+// ---- going on, and ending ---------------------------------------------------
 
 Status StandIn::Resume() {
   if (!planted_) {
     return {};
   }
-  SSI_TRY(StopAgent(tracee_, stop_pending_));
-  SSI_ASSIGN(auto injector,
-             Injector::Begin(tracee_, RemoteAddr{syscall_instruction_}));
-  if (thread_.pending && thread_.pending->left.count() >= 0) {
-    SSI_TRY(MakeRestartBlock(injector));
+  SSI_TRY(StopAll());
+  RemoteAddr instruction{syscall_instruction_};
+  for (const auto& thread : threads_) {
+    const auto& pending = thread->image.pending;
+    if (pending && pending->left.count() >= 0) {
+      SSI_ASSIGN(auto injector, Injector::Begin(thread->tracee, instruction));
+      SSI_TRY(thread->MakeRestartBlock(injector));
+      stop_pending_ |= injector.stop_pending();
+    }
   }
-  SSI_TRY(UnmapAgent(injector, window_->remote()));
+  SSI_ASSIGN(auto injector, Injector::Begin(first().tracee, instruction));
+  for (const auto& site : sites_) {
+    SSI_TRY(UnmapSite(injector, *site));
+  }
   // Last: its memory may be closed to us from here on.
   if (dumpable_ == 0 || dumpable_ == 1) {
     SSI_TRY(injector.MustCall(
@@ -401,87 +399,62 @@ Status StandIn::Resume() {
         {PR_SET_DUMPABLE, static_cast<std::uint64_t>(dumpable_)}));
   }
   stop_pending_ |= injector.stop_pending();
-  window_.reset();
   planted_ = false;
-  return RestoreThread(tracee_, thread_);
-}
-
-// A call that was interrupted away, with `left` of its time: made here with
-// the process's own pointers and interrupted at once, so that the kernel has
-// it as its restart block and goes on with it exactly as after a signal.
-Status StandIn::MakeRestartBlock(Injector& injector) {
-  const PendingCall& pending = *thread_.pending;
-  auto left = pending.left;
-  timespec time{left.count() / 1'000'000'000, left.count() % 1'000'000'000};
-  std::memcpy(window_->data().data(), &time, sizeof time);
-  std::uint64_t time_at = Raw(window_->remote_data());
-  CallArgs args = pending.args;
-  switch (pending.number) {
-    case SYS_poll:
-      args[2] = static_cast<std::uint64_t>(
-          std::chrono::ceil<std::chrono::milliseconds>(left).count());
-      break;
-    case SYS_nanosleep:
-      args[0] = time_at;
-      break;
-    case SYS_clock_nanosleep:
-      args[1] = 0;  // relative from now on
-      args[2] = time_at;
-      break;
-    case SYS_futex:
-      args[3] = time_at;
-      break;
-    default:
-      return Fail(ErrorCode::kProtocol, "call {} has no time limit",
-                  pending.number);
+  for (const auto& thread : threads_) {
+    thread->window = nullptr;
+    SSI_TRY(thread->tracee.SetOptions(kHomeOptions));
+    SSI_TRY(RestoreThread(thread->tracee, thread->image));
   }
-  SSI_ASSIGN(std::int64_t result,
-             injector.CallAndInterrupt(pending.number, args));
-  if (result == kRestartBlock) {
-    thread_.registers.SetInterrupted(pending.number, kRestartBlock);
-  } else {
-    thread_.registers.FinishCall(result);
-  }
+  sites_.clear();
   return {};
 }
 
 Status StandIn::Exit(int code) {
-  SSI_TRY(StopAgent(tracee_, stop_pending_));
-  SSI_ASSIGN(auto registers, tracee_.GetRegisters());
-  SSI_TRY(tracee_.SetRegisters(
+  const Tracee& tracee = first().tracee;
+  SSI_TRY(StopAgent(tracee, stop_pending_));
+  SSI_ASSIGN(auto registers, tracee.GetRegisters());
+  SSI_TRY(tracee.SetRegisters(
       registers.ForCall(RemoteAddr{syscall_instruction_}, SYS_exit_group,
                         {static_cast<std::uint64_t>(code)})));
-  return tracee_.Continue();
+  return tracee.Continue();
 }
 
 Status StandIn::DieBySignal(int signal) {
   if (signal == SIGKILL) {
-    ::kill(Raw(tracee_.pid()), SIGKILL);
+    ::kill(Raw(pid_), SIGKILL);
     return {};
   }
   // A core would be of the agent; 1 keeps it from a pipe too (core(5)).
   rlimit no_core{1, 1};
-  ::prlimit(Raw(tracee_.pid()), RLIMIT_CORE, &no_core, nullptr);
-  SSI_TRY(StopAgent(tracee_, stop_pending_));
+  ::prlimit(Raw(pid_), RLIMIT_CORE, &no_core, nullptr);
+  const Tracee& tracee = first().tracee;
+  SSI_TRY(StopAgent(tracee, stop_pending_));
   SSI_ASSIGN(auto injector,
-             Injector::Begin(tracee_, RemoteAddr{syscall_instruction_}));
+             Injector::Begin(tracee, RemoteAddr{syscall_instruction_}));
   KernelSigaction by_default;
-  std::memcpy(window_->data().data(), &by_default, sizeof by_default);
+  AgentWindow& window = *first().window;
+  std::memcpy(window.data().data(), &by_default, sizeof by_default);
   SSI_TRY(injector.Call(SYS_rt_sigaction, {static_cast<std::uint64_t>(signal),
-                                           Raw(window_->remote_data()), 0, 8}));
-  SSI_TRY(tracee_.SetSignalMask(~SignalBit(signal)));
+                                           Raw(window.remote_data()), 0, 8}));
+  SSI_TRY(tracee.SetSignalMask(~SignalBit(signal)));
   // It is in the delivery stop of our SIGTRAP, where another signal can be put
   // in its place.
-  return tracee_.Continue(signal);
+  return tracee.Continue(signal);
 }
 
 Status StandIn::Detach() {
   bool stop = TakeStop();
-  SSI_TRY(tracee_.Detach());
-  if (stop) {
-    ::kill(Raw(tracee_.pid()), SIGSTOP);
+  Status status;
+  for (const auto& thread : threads_) {
+    auto detached = thread->tracee.Detach();
+    if (status && !detached) {
+      status = detached;
+    }
   }
-  return {};
+  if (stop) {
+    ::kill(Raw(pid_), SIGSTOP);
+  }
+  return status;
 }
 
 }  // namespace ssi

@@ -5,23 +5,28 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "deputy/freeze.h"
 #include "deputy/mapped_files.h"
-#include "process/agent_window.h"
+#include "deputy/stand_in_thread.h"
+#include "process/agent_site.h"
 #include "process/call_runner.h"
 #include "process/image.h"
 #include "process/page_scan.h"
 #include "process/rebuild.h"
+#include "process/signal_order.h"
 #include "process/tracee.h"
 
 namespace ssi {
 
-// The original process of a moved one, at home: frozen, parked in its agent,
-// emptied, filled again, and at last a plain process as before.
+// The original process of a moved one, at home: frozen, each thread parked in
+// the agent, emptied, filled again, and at last a plain process as before.
 //
 //   Freeze -> Plant -> Capture -> Empty -> ... -> Refill -> FinishRefill
 //     |         |         |                          |           -> Resume
@@ -29,36 +34,32 @@ namespace ssi {
 //
 // Owner:      the deputy.
 // Threads:    the tracer's.
-// Invariants: traced from Freeze until Detach. From Plant until Resume it runs
-//             in its agent, with the agent's window mapped here.
+// Invariants: traced from Freeze until Detach. From Plant until Resume its
+//             threads run in the agent, each with a window that is mapped here.
 // Errors:     kGone where the process died; any other error of Plant and
 //             Capture leaves it resumable.
 class StandIn {
  public:
-  // How this thread finds the process.
-  enum class Found : std::uint8_t {
-    kUntraced,
-    kTracedStopped,  // in a ptrace stop, with no signal in hand
-    kTracedRunning,  // a freeze before this one was given up
-  };
-  // Stops a process. kRetry, with the call that it is in, where it does not
-  // stop within `limit`: it then is traced and runs, and must be detached at
-  // its next stop. While it waits for a CPU it has longer, kStarvedLimit.
-  // kDenied where it is stopped by a signal; it is detached then.
-  static Result<StandIn> Freeze(HostPid pid, Found found,
+  // As ssi::Freeze, whose errors it has.
+  static Result<StandIn> Freeze(HostPid pid, Found& found,
                                 std::chrono::nanoseconds limit);
 
-  [[nodiscard]] const Tracee& tracee() const { return tracee_; }
-  [[nodiscard]] AgentWindow& window() { return *window_; }
-  // Where a poll that it finishes by restart_syscall has its results.
-  [[nodiscard]] std::optional<MemoryRun> waited_on() const {
-    return wait_memory_;
+  [[nodiscard]] HostPid pid() const { return pid_; }
+  // The first of its threads that have not exited: through it all of them can
+  // be looked at.
+  [[nodiscard]] HostPid living() const { return threads_[0]->tid(); }
+  [[nodiscard]] const std::vector<std::unique_ptr<StandInThread>>& threads()
+      const {
+    return threads_;
   }
-  // The call that it will finish so, if there is one.
-  [[nodiscard]] std::optional<PendingCall> waiting_call() const;
+  // Null where there is none.
+  [[nodiscard]] StandInThread* Find(HostPid tid) const;
+  [[nodiscard]] RemoteAddr AgentCodeOf(const StandInThread& thread) const {
+    return sites_[thread.site]->code();
+  }
   [[nodiscard]] const std::vector<Vma>& vmas() const { return vmas_; }
 
-  // Saves the thread's state and starts the agent. `vmas`: its areas, read
+  // Saves the threads' states and starts the agent. `vmas`: the areas, read
   // after the freeze.
   Status Plant(std::vector<Vma> vmas);
   // The image, and which pages go with it. Memory stays as it is.
@@ -66,13 +67,20 @@ class StandIn {
   // Unmaps everything but the kernel's pages, agent, argv and environ, kept
   // mappings, and what a call that waits here points to.
   Status Empty();
-  // The agent serves home calls from now on, with this signal mask.
-  Status Serve(std::uint64_t mask);
-  // Blocks all signals again. The agent may be in a call.
+  // The agents serve home calls from now on, each with its thread's mask.
+  using MaskOf = std::function<std::uint64_t(HostPid tid)>;
+  Status Serve(const MaskOf& mask_of);
+  // Blocks all signals again. The agents may be in calls.
   Status StopServing();
 
+  // A new thread, which one of its threads has made by a home call and which
+  // has not stopped for its first time yet: into the agent with it.
+  Result<StandInThread*> Adopt(HostPid tid);
+  // One has ended and is reaped, or, the first one, stays a zombie.
+  void Forget(HostPid tid);
+
   // From any state before Empty, and after FinishRefill: takes the agent out
-  // and leaves the process stopped, about to go on natively as if nothing had
+  // and leaves the threads stopped, about to go on natively as if nothing had
   // been.
   Status Resume();
   // Ends it as its remote ended: by exit_group, or by a signal, whose default
@@ -82,7 +90,7 @@ class StandIn {
   // A SIGSTOP came while the agent must run: it takes effect as soon as the
   // process serves or runs again.
   void StopLater() { stop_pending_ = true; }
-  // Lets go of a process that runs on; from a stop, with no signal in hand.
+  // Lets go of a process that runs on; from stops, with no signal in hand.
   Status Detach();
 
   // Maps the areas of an image that comes home, ready for its contents.
@@ -94,10 +102,23 @@ class StandIn {
   Status FinishRefill(const SignalActions& current);
 
  private:
-  explicit StandIn(const Tracee& tracee) : tracee_(tracee) {}
-  Status StopThread(std::chrono::nanoseconds limit);
-  Result<bool> OnStopOfFreeze(const Stop& stop);
+  StandIn(HostPid pid, const Frozen& frozen);
+  // What serves for calls of the whole process.
+  [[nodiscard]] StandInThread& first() const { return *threads_[0]; }
+  [[nodiscard]] AgentRunner RunnerOf(const StandInThread& thread) const {
+    return {thread.tracee, *thread.window};
+  }
+  // Makes calls in all threads side by side.
+  using Calls = std::function<Status(StandInThread&, CallBatch&)>;
+  Status RunInAll(const Calls& calls);
+  Status CaptureThreads();
+  Status StopAll();
+  Status PlantMore(const Tracee& tracee, Injector& injector,
+                   const std::vector<Vma>& vmas, std::size_t threads);
+  [[nodiscard]] bool GiveWindow(StandInThread& thread);
+
   Status MakeRoomForAgent(const std::vector<ImageArea>& areas);
+  Status MoveSite(AgentSite& site, RemoteAddr to);
   Result<bool> CaptureArea(ImageArea& area, MappedFiles& files,
                            const PageScanner& scanner, ScannedPages& pages);
   Status CaptureKept(ImageArea& area, MappedFiles& files,
@@ -106,27 +127,25 @@ class StandIn {
   Status GiveUpKept();
   Status MatchKept();
   [[nodiscard]] bool TakeStop();
-  Status RequeueUndelivered(CallRunner& runner);
-  Status PutUndeliveredInFront(std::uint64_t pending);
-  Status MakeRestartBlock(Injector& injector);
+  Status CheckThreads(const ProcessImage& image) const;
+  Status RequeueUndelivered(StandInThread& thread);
+  Status PutUndeliveredInFront(StandInThread& thread, std::uint64_t pending);
   std::vector<MemoryRun> RangesToKeep() const;
   Status EmptySealed();
   void KeepSealed(std::vector<ImageArea>& areas) const;
   void LiftLimits();
   void RestoreLimits();
 
-  Tracee tracee_;
-  ThreadImage thread_;
-  int delivered_ = 0;  // rounds of signals, during the freeze
-  std::uint64_t mask_ = 0;
+  HostPid pid_;
+  bool leader_exited_ = false;
+  std::vector<std::unique_ptr<StandInThread>> threads_;
+  std::vector<std::unique_ptr<AgentSite>> sites_;
   std::uint64_t syscall_instruction_ = 0;
   std::vector<Vma> vmas_;
-  std::optional<AgentWindow> window_;
   std::vector<ImageArea> kept_;
   // Contents of argv and environ, for the way back from an aborted refill.
   std::vector<MemoryRun> shown_;
   std::vector<std::byte> shown_bytes_;
-  std::optional<MemoryRun> wait_memory_;
   std::vector<MemoryRun> sealed_;  // that nothing can take out of its memory
   struct Lifted {
     int resource;

@@ -24,8 +24,8 @@ Status StandIn::CaptureKept(ImageArea& area, MappedFiles& files,
   if (vma.kind == Vma::Kind::kFile) {
     ScannedPages changed;
     SSI_TRY(scanner.Scan(vma, changed));
-    AgentRunner runner(tracee_, *window_);
-    auto below = ReadKeptFile(tracee_.pid(), runner, vma, changed.contents);
+    AgentRunner runner = RunnerOf(first());
+    auto below = ReadKeptFile(living(), runner, vma, changed.contents);
     stop_pending_ |= runner.stop_pending();
     if (below) {
       file = *std::move(below);
@@ -43,7 +43,7 @@ Status StandIn::CaptureKept(ImageArea& area, MappedFiles& files,
 }
 
 Status StandIn::GiveUpKept() {
-  AgentRunner runner(tracee_, *window_);
+  AgentRunner runner = RunnerOf(first());
   CallBatch batch(runner);
   for (const auto& area : kept_) {
     if (area.vma.kind == Vma::Kind::kFile && !area.vma.Has(kVmaSealed)) {
@@ -60,7 +60,7 @@ Status StandIn::GiveUpKept() {
 // are emptied now. That is refused for what is not writable, which cannot
 // change away either.
 Status StandIn::EmptySealed() {
-  AgentRunner runner(tracee_, *window_);
+  AgentRunner runner = RunnerOf(first());
   CallBatch batch(runner);
   sealed_.clear();
   for (const auto& vma : vmas_) {
@@ -96,7 +96,7 @@ void StandIn::KeepSealed(std::vector<ImageArea>& areas) const {
 // Mappings that stayed here: what the process unmapped away goes, what it
 // moved moves, the rest is where it was.
 Status StandIn::MatchKept() {
-  AgentRunner runner(tracee_, *window_);
+  AgentRunner runner = RunnerOf(first());
   CallBatch batch(runner);
   std::vector<ImageArea> now;
   for (const auto& kept : kept_) {

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <tuple>
+#include <utility>
 
 #include "deputy/stand_in.h"
 #include "process/agent_site.h"
@@ -32,7 +32,7 @@ void StandIn::LiftLimits() {
   for (int resource : {RLIMIT_AS, RLIMIT_DATA, RLIMIT_NOFILE}) {
     auto which = static_cast<__rlimit_resource>(resource);
     rlimit limit{};
-    if (::prlimit(Raw(tracee_.pid()), which, nullptr, &limit) != 0) {
+    if (::prlimit(Raw(pid_), which, nullptr, &limit) != 0) {
       continue;
     }
     constexpr rlim_t kMany = 1 << 20;  // of descriptors: fs.nr_open
@@ -40,8 +40,7 @@ void StandIn::LiftLimits() {
     for (rlim_t high :
          {RLIM_INFINITY, std::max(limit.rlim_max, kMany), limit.rlim_max}) {
       rlimit value{high, std::max(high, limit.rlim_max)};
-      lifted =
-          lifted || ::prlimit(Raw(tracee_.pid()), which, &value, nullptr) == 0;
+      lifted = lifted || ::prlimit(Raw(pid_), which, &value, nullptr) == 0;
     }
     if (lifted) {
       lifted_.push_back({resource, limit});
@@ -51,58 +50,72 @@ void StandIn::LiftLimits() {
 
 void StandIn::RestoreLimits() {
   for (const auto& lifted : lifted_) {
-    ::prlimit(Raw(tracee_.pid()),
-              static_cast<__rlimit_resource>(lifted.resource), &lifted.limit,
-              nullptr);
+    ::prlimit(Raw(pid_), static_cast<__rlimit_resource>(lifted.resource),
+              &lifted.limit, nullptr);
   }
   lifted_.clear();
 }
 
 Status StandIn::MakeRoomForAgent(const std::vector<ImageArea>& areas) {
-  std::uint64_t code = Raw(AgentCodeAt(window_->remote()));
-  bool clear =
-      std::none_of(areas.begin(), areas.end(), [&](const ImageArea& area) {
-        return Overlaps(area.vma, code, code + kAgentSiteSize);
-      });
-  if (clear) {
-    return {};
+  for (const auto& site : sites_) {
+    std::uint64_t code = Raw(site->code());
+    bool clear =
+        std::none_of(areas.begin(), areas.end(), [&](const ImageArea& area) {
+          return Overlaps(area.vma, code, code + site->size());
+        });
+    if (clear) {
+      continue;
+    }
+    SSI_ASSIGN(auto mine, ReadVmaRanges(living()));
+    for (const auto& area : areas) {
+      mine.push_back(area.vma);
+    }
+    std::sort(mine.begin(), mine.end(),
+              [](const Vma& a, const Vma& b) { return a.start < b.start; });
+    auto to = FindFree(mine, site->size(), kSiteFrom, kSiteLimit);
+    if (!to) {
+      return Fail(ErrorCode::kUnsupported, "no room for the agent");
+    }
+    SSI_TRY(MoveSite(*site, RemoteAddr{*to}));
   }
-  SSI_ASSIGN(auto mine, ReadVmaRanges(tracee_.pid()));
-  for (const auto& area : areas) {
-    mine.push_back(area.vma);
-  }
-  std::sort(mine.begin(), mine.end(),
-            [](const Vma& a, const Vma& b) { return a.start < b.start; });
-  auto to = FindFree(mine, kAgentSiteSize, kSiteFrom, kSiteLimit);
-  if (!to) {
-    return Fail(ErrorCode::kUnsupported, "no room for the agent");
-  }
-  SSI_TRY(StopAgent(tracee_, stop_pending_));
+  return {};
+}
+
+Status StandIn::MoveSite(AgentSite& site, RemoteAddr to) {
+  SSI_TRY(StopAll());
   SSI_ASSIGN(auto injector,
-             Injector::Begin(tracee_, RemoteAddr{syscall_instruction_}));
-  for (auto [from, size, offset] :
-       {std::tuple(code, kAgentCodeSize, std::uint64_t{0}),
-        std::tuple(code + kAgentCodeSize, std::uint64_t{kWindowSize},
-                   kAgentCodeSize)}) {
-    SSI_TRY(injector.MustCall(
-        "mremap of the agent", SYS_mremap,
-        {from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, *to + offset}));
+             Injector::Begin(first().tracee, RemoteAddr{syscall_instruction_}));
+  RemoteAddr from = site.code();
+  std::uint64_t windows = site.size() - kAgentCodeSize;
+  for (auto [offset, size] : {std::pair(std::uint64_t{0}, kAgentCodeSize),
+                              std::pair(kAgentCodeSize, windows)}) {
+    SSI_TRY(
+        injector.MustCall("mremap of the agent", SYS_mremap,
+                          {Raw(from + offset), size, size,
+                           MREMAP_MAYMOVE | MREMAP_FIXED, Raw(to + offset)}));
   }
   (void)injector.KeepBlocked();
-  window_->set_remote(RemoteAddr{*to + kAgentCodeSize});
-  SSI_TRY(tracee_.SetRegisters(
-      injector.saved().ForJump(RemoteAddr{*to}, window_->remote())));
-  return tracee_.Continue();
+  site.MoveTo(to);
+  SSI_TRY(first().tracee.SetRegisters(injector.saved()));
+  for (const auto& thread : threads_) {
+    SSI_ASSIGN(auto registers, thread->tracee.GetRegisters());
+    // Each of another site goes on where it is.
+    SSI_TRY(sites_[thread->site].get() == &site
+                ? StartAgent(thread->tracee, registers, site, *thread->window)
+                : thread->tracee.Continue());
+  }
+  return {};
 }
 
 Status StandIn::Refill(const CapturedProcess& incoming,
                        const MappedFiles& files) {
+  SSI_TRY(CheckThreads(incoming.image));
   incoming_ = incoming;
   LiftLimits();
   SSI_TRY(MakeRoomForAgent(incoming.image.areas));
   SSI_TRY(MatchKept());
   KeepSealed(incoming_.image.areas);
-  AgentRunner runner(tracee_, *window_);
+  AgentRunner runner = RunnerOf(first());
   // Each file is opened through our own descriptor, whatever its name is now.
   CallBatch batch(runner);
   std::map<std::uint32_t, FileToMap> numbers;
@@ -141,7 +154,7 @@ Status StandIn::Refill(const CapturedProcess& incoming,
 
 Status StandIn::AbortRefill() {
   RestoreLimits();
-  AgentRunner runner(tracee_, *window_);
+  AgentRunner runner = RunnerOf(first());
   CallBatch batch(runner);
   for (const auto& area : incoming_.image.areas) {
     if (area.source == ImageArea::Source::kAnonymous ||
@@ -157,29 +170,58 @@ Status StandIn::AbortRefill() {
   SSI_TRY(batch.Flush());
   SSI_TRY(GiveUpKept());
   for (const auto& run : shown_) {
-    SSI_TRY(WriteMemory(tracee_.pid(), RemoteAddr{run.address}, shown_bytes_));
+    SSI_TRY(WriteMemory(living(), RemoteAddr{run.address}, shown_bytes_));
   }
   incoming_ = {};
   return {};
 }
 
+// The same threads must come home that are here.
+Status StandIn::CheckThreads(const ProcessImage& image) const {
+  std::size_t living = 0;
+  for (const auto& thread : image.threads) {
+    bool there = Find(HostPid{Raw(thread.tid)}) != nullptr;
+    if (there == thread.exited) {
+      return Fail(ErrorCode::kProtocol, "thread {} {}", Raw(thread.tid),
+                  there ? "has not ended here" : "is not known here");
+    }
+    living += thread.exited ? 0U : 1U;
+  }
+  if (living != threads_.size()) {
+    return Fail(ErrorCode::kProtocol, "{} threads come home of {}", living,
+                threads_.size());
+  }
+  return {};
+}
+
 // Signals that were accepted away and not delivered there. They stay pending
 // until its own mask is back.
-Status StandIn::RequeueUndelivered(CallRunner& runner) {
-  auto waiting = ReadSignalQueues(tracee_.pid());
-  CallBatch batch(runner);
-  for (const auto& info : incoming_.image.threads[0].undelivered) {
-    SSI_TRY(AddToQueue(batch, tracee_.pid(), info, IsThreadDirected(info)));
+Status StandIn::RequeueUndelivered(StandInThread& thread) {
+  if (thread.image.undelivered.empty()) {
+    return {};
   }
-  SSI_TRY(batch.Flush());
-  return PutUndeliveredInFront(waiting ? waiting->pending : 0);
+  auto waiting = ReadSignalQueues(thread.tid());
+  AgentRunner runner = RunnerOf(thread);
+  CallBatch batch(runner);
+  Task task{pid_, thread.tid()};
+  for (const auto& info : thread.image.undelivered) {
+    // Its own queue is as good where it cannot use the process's: it was chosen
+    // for it.
+    bool of_thread = IsThreadDirected(info) || !CanQueue(task, info, false);
+    SSI_TRY(AddToQueue(batch, task, info, of_thread));
+  }
+  Status queued = batch.Flush();
+  stop_pending_ |= runner.stop_pending();
+  SSI_TRY(queued);
+  return PutUndeliveredInFront(thread, waiting ? waiting->pending : 0);
 }
 
 // They are older than what still waits here, in `pending`: of one number they
 // come before it.
-Status StandIn::PutUndeliveredInFront(std::uint64_t pending) {
+Status StandIn::PutUndeliveredInFront(StandInThread& thread,
+                                      std::uint64_t pending) {
   std::map<int, QueuedSignals> older;
-  for (const auto& info : incoming_.image.threads[0].undelivered) {
+  for (const auto& info : thread.image.undelivered) {
     if (info.si_signo >= kFirstRealTime &&
         (pending & SignalBit(info.si_signo)) != 0) {
       auto& queues = older[info.si_signo];
@@ -190,27 +232,36 @@ Status StandIn::PutUndeliveredInFront(std::uint64_t pending) {
   if (older.empty()) {
     return {};
   }
-  SSI_TRY(StopAgent(tracee_, stop_pending_));
+  SSI_TRY(StopAgent(thread.tracee, stop_pending_));
   SSI_ASSIGN(auto injector,
-             Injector::Begin(tracee_, RemoteAddr{syscall_instruction_}));
-  InjectingRunner runner(injector, tracee_.pid(), window_->remote_data(),
-                         window_->data().size());
+             Injector::Begin(thread.tracee, RemoteAddr{syscall_instruction_}));
+  InjectingRunner runner(injector, thread.tid(), thread.window->remote_data(),
+                         thread.window->data().size());
   for (const auto& [signal, queues] : older) {
-    SSI_TRY(PutInFront(runner, tracee_.pid(), signal, queues));
+    SSI_TRY(PutInFront(runner, {pid_, thread.tid()}, signal, queues));
   }
   (void)injector.KeepBlocked();
-  SSI_TRY(tracee_.SetRegisters(injector.saved()));
-  return tracee_.Continue();
+  SSI_TRY(thread.tracee.SetRegisters(injector.saved()));
+  return thread.tracee.Continue();
 }
 
 Status StandIn::FinishRefill(const SignalActions& current) {
-  AgentRunner runner(tracee_, *window_);
+  AgentRunner runner = RunnerOf(first());
   SSI_TRY(FinishAreas(runner, incoming_.image, incoming_.contents));
   RestoreLimits();
   SSI_TRY(RestoreStates(runner, incoming_.image, current));
-  SSI_TRY(RequeueUndelivered(runner));
   stop_pending_ |= runner.stop_pending();
-  thread_ = incoming_.image.threads[0];
+  for (auto& image : incoming_.image.threads) {
+    if (!image.exited) {
+      Find(HostPid{Raw(image.tid)})->image = std::move(image);
+    }
+  }
+  SSI_TRY(RunInAll([](StandInThread& thread, CallBatch& batch) -> Status {
+    return AddThreadStates(batch, thread.image);
+  }));
+  for (const auto& thread : threads_) {
+    SSI_TRY(RequeueUndelivered(*thread));
+  }
   dumpable_ = incoming_.image.states.dumpable;
   vmas_.clear();
   kept_.clear();

@@ -76,6 +76,14 @@ Status ExecuteAgainUntraced(const Tracee& tracee) {
   return Fail(ErrorCode::kUnsupported, "no vdso");
 }
 
+void RunOn(const Tracee& tracee, const Stop& stop) {
+  if (stop.kind == Stop::Kind::kGroupStop) {
+    (void)tracee.Listen();
+  } else {
+    (void)tracee.Continue(stop.kind == Stop::Kind::kSignal ? stop.value : 0);
+  }
+}
+
 void TracedRun::Begin() {
   if (until_ == Until::kEntry) {
     OnExec();
@@ -103,6 +111,7 @@ void TracedRun::OnStop(const Stop& stop) {
       Resume();
       return;
     case Stop::Kind::kExec:
+      tracee_ = Tracee(pid_);
       OnExec();
       return;
     case Stop::Kind::kSignal:

@@ -38,12 +38,16 @@ class TracedRun {
     // again and is detached.
     kLetGo,
   };
-  TracedRun(Tracee tracee, Until until, std::function<void(Result)> done)
-      : tracee_(tracee), until_(until), done_(std::move(done)) {}
+  // `tracee`: the thread of process `pid` that is looked at.
+  TracedRun(Tracee tracee, HostPid pid, Until until,
+            std::function<void(Result)> done)
+      : tracee_(tracee), pid_(pid), until_(until), done_(std::move(done)) {}
 
   // From a stop.
   void Begin();
   void OnStop(const Stop& stop);
+  // The only one that is left after an execve has the number of the process.
+  [[nodiscard]] HostPid thread() const { return tracee_.pid(); }
 
  private:
   void OnExec();
@@ -52,12 +56,16 @@ class TracedRun {
   void Resume(int signal = 0);
 
   Tracee tracee_;
+  HostPid pid_;
   Until until_;
   std::function<void(Result)> done_;
   bool in_call_ = false;
   std::uint64_t entry_ = 0;  // where a breakpoint is; 0: none
   std::uint64_t saved_word_ = 0;
 };
+
+// Makes a traced thread go on from a stop as if nobody looked.
+void RunOn(const Tracee& tracee, const Stop& stop);
 
 // Whether executing the program of this process gives it privilege that a
 // tracer takes away: set-uid or set-gid for somebody else, or file

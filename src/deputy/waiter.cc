@@ -73,19 +73,24 @@ void Waiter::Watch(std::atomic<std::uint32_t>& word, std::uint32_t value) {
     auto same = std::find_if(
         entries_.begin(), entries_.end(),
         [&word](const Entry& entry) { return entry.word == &word; });
-    if (same == entries_.end()) {
-      entries_.push_back({&word, value});
-    } else if (same->value == value) {
-      return;
-    } else {
-      same->value = value;
+    if (same != entries_.end()) {
+      return;  // at an older value, perhaps: then it alarms at once
     }
+    entries_.push_back({&word, value});
   }
   poke_.fetch_add(1);
   ::syscall(SYS_futex, &poke_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
 }
 
-void Waiter::Forget(std::atomic<std::uint32_t>& word) {
+void Waiter::Join(std::atomic<std::uint32_t>& word) {
+  ++users_[&word];
+}
+
+void Waiter::Leave(std::atomic<std::uint32_t>& word) {
+  if (--users_[&word] > 0) {
+    return;
+  }
+  users_.erase(&word);
   {
     std::lock_guard lock(mutex_);
     std::erase_if(entries_,

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -20,7 +21,7 @@ namespace ssi {
 // Owner:   the home supervisor, one.
 // Threads: constructed and called by the loop's thread; its own thread only
 //          sleeps in futex_waitv(2) (Linux 5.16) and writes to an eventfd.
-// A word must stay mapped until Forget of it has returned.
+// A word must stay mapped until the last of its users has left it.
 class Waiter {
  public:
   // `on_alarm` runs in the loop after any watched word has changed; it may
@@ -33,9 +34,12 @@ class Waiter {
   Waiter(Waiter&&) = delete;
   Waiter& operator=(Waiter&&) = delete;
 
+  // The threads of a process share a word; each joins before it lets it be
+  // watched.
+  void Join(std::atomic<std::uint32_t>& word);
+  void Leave(std::atomic<std::uint32_t>& word);
   // Watches `word` until it is no longer `value`; then forgets it by itself.
   void Watch(std::atomic<std::uint32_t>& word, std::uint32_t value);
-  void Forget(std::atomic<std::uint32_t>& word);
 
  private:
   struct Entry {
@@ -52,6 +56,8 @@ class Waiter {
   UniqueFd event_;
   std::function<void()> on_alarm_;
   ReadWatch watch_;
+
+  std::map<std::atomic<std::uint32_t>*, int> users_;
 
   std::mutex mutex_;
   std::vector<Entry> entries_;  // guarded by mutex_

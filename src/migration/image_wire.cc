@@ -110,6 +110,7 @@ void ThreadToWire(const ThreadImage& thread, wire::Thread& out) {
   out.set_rseq_size(thread.rseq.size);
   out.set_rseq_signature(thread.rseq.signature);
   out.set_name(thread.name);
+  out.set_exited(thread.exited);
   if (thread.pending) {
     auto& pending = *out.mutable_pending();
     pending.set_number(thread.pending->number);
@@ -146,6 +147,7 @@ Result<ThreadImage> ThreadFromWire(const wire::Thread& in) {
   thread.rseq.size = in.rseq_size();
   thread.rseq.signature = in.rseq_signature();
   thread.name = in.name();
+  thread.exited = in.exited();
   if (in.has_pending()) {
     PendingCall pending;
     pending.number = in.pending().number();
@@ -315,7 +317,8 @@ Result<CapturedProcess> FromWire(const wire::Image& in) {
     return Fail(ErrorCode::kUnsupported, "image format {}, this is {}",
                 in.format(), kImageFormat);
   }
-  if (in.pid() <= 0 || in.areas_size() > kMostAreas || in.threads_size() != 1) {
+  if (in.pid() <= 0 || in.areas_size() > kMostAreas || in.threads_size() < 1 ||
+      in.threads_size() > kMostThreads) {
     return Fail(ErrorCode::kProtocol, "image: {} areas, {} threads",
                 in.areas_size(), in.threads_size());
   }
@@ -349,6 +352,20 @@ Result<CapturedProcess> FromWire(const wire::Image& in) {
                          nanoseconds(in.cpu_system_ns())};
   for (const auto& thread : in.threads()) {
     SSI_ASSIGN(auto made, ThreadFromWire(thread));
+    // The first one first, then in order: none twice.
+    bool ordered = image.threads.empty()
+                       ? made.tid == image.pid
+                       : made.tid != image.pid &&
+                             (image.threads.size() == 1 ||
+                              Raw(made.tid) > Raw(image.threads.back().tid));
+    if (!ordered) {
+      return Fail(ErrorCode::kProtocol, "image: thread {} out of order",
+                  Raw(made.tid));
+    }
+    if (made.exited && made.tid != image.pid) {
+      return Fail(ErrorCode::kProtocol, "image: thread {} has exited",
+                  Raw(made.tid));
+    }
     image.threads.push_back(std::move(made));
   }
   return captured;

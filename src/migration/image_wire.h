@@ -9,11 +9,12 @@
 namespace ssi::migration {
 
 // Raised by every change that the other side must know of.
-inline constexpr std::uint32_t kImageFormat = 2;
+inline constexpr std::uint32_t kImageFormat = 3;
 
 // More areas than the kernel's default limit (vm.max_map_count 65530) make no
 // process, whatever a peer says.
 inline constexpr int kMostAreas = 1 << 17;
+inline constexpr int kMostThreads = 1 << 15;
 
 void ToWire(const CapturedProcess& captured, wire::Image& out);
 // Checks everything that later steps rely on: order, alignment and bounds of

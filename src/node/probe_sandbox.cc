@@ -76,11 +76,11 @@ std::string RefusedKinds() {
 // Executes a call in a process that runs nothing but the agent.
 Result<std::int64_t> CallInside(SpawnedProcess& process, std::uint64_t number,
                                 const CallArgs& args) {
-  AgentCall& call = process.window.calls()[0];
+  AgentCall& call = process.site.window(0).calls()[0];
   call.number = number;
   call.args = args;
-  process.window.Post(1);
-  if (!process.window.WaitDone(2s)) {
+  process.site.window(0).Post(1);
+  if (!process.site.window(0).WaitDone(2s)) {
     return Fail(ErrorCode::kGone, "the process in the sandbox does not answer");
   }
   return call.result;
@@ -185,15 +185,16 @@ Result<Found> TimeNamespace() {
   SSI_TRY(sandbox.SetClockOffsets(offsets));
   SSI_ASSIGN(auto process, sandbox.Spawn(HomePid{::getpid()}, kCode));
   auto before = MonotonicNow();
-  SSI_ASSIGN(std::int64_t result,
-             CallInside(process, SYS_clock_gettime,
-                        {CLOCK_MONOTONIC, Raw(process.window.remote_data())}));
+  SSI_ASSIGN(
+      std::int64_t result,
+      CallInside(process, SYS_clock_gettime,
+                 {CLOCK_MONOTONIC, Raw(process.site.window(0).remote_data())}));
   auto after = MonotonicNow();
   if (result != 0) {
     return FailErrno(static_cast<int>(-result), "clock_gettime");
   }
   timespec inside{};
-  std::memcpy(&inside, process.window.data().data(), sizeof inside);
+  std::memcpy(&inside, process.site.window(0).data().data(), sizeof inside);
   auto there =
       std::chrono::seconds(inside.tv_sec) + nanoseconds(inside.tv_nsec);
   if (there < before + kAhead || there > after + kAhead) {

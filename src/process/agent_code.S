@@ -11,8 +11,8 @@
 #define POSTED 0
 #define DONE   4
 #define ARMED  8
-#define ALARM  12
 #define COUNT  16
+#define ALARM_AT 24
 #define CALLS  64
 #define CALL_SIZE 64
 
@@ -65,8 +65,8 @@ ssi_agent_in_call:                              // where a call returns to
         je      .Lwake_loop
         cmp     $2, %eax
         jne     .Lwait
-        lock incl ALARM(%rbx)
-        lea     ALARM(%rbx), %rdi
+        mov     ALARM_AT(%rbx), %rdi
+        lock incl (%rdi)
         jmp     .Lwake
 .Lwake_loop:
         lea     DONE(%rbx), %rdi

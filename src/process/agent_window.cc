@@ -1,13 +1,9 @@
 #include "process/agent_window.h"
 
 #include <linux/futex.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <utility>
 
 #include "base/check.h"
 
@@ -39,32 +35,26 @@ std::size_t AgentInCallOffset() {
   return static_cast<std::size_t>(ssi_agent_in_call - ssi_agent_code);
 }
 
-Result<AgentWindow> AgentWindow::Map(const UniqueFd& memory,
-                                     RemoteAddr remote) {
-  void* base = ::mmap(nullptr, kWindowSize, PROT_READ | PROT_WRITE, MAP_SHARED,
-                      memory.get(), 0);
-  if (base == MAP_FAILED) {
-    return FailErrno(errno, "map an agent's window");
-  }
-  return AgentWindow(static_cast<std::byte*>(base), remote);
+std::atomic<std::uint32_t>& AgentWindow::AlarmOf(std::byte* base) {
+  return reinterpret_cast<WindowHead*>(base)->alarm;
 }
 
-AgentWindow::AgentWindow(AgentWindow&& other) noexcept
-    : base_(std::exchange(other.base_, nullptr)),
-      remote_(other.remote_),
-      job_(other.job_) {}
-
-AgentWindow& AgentWindow::operator=(AgentWindow&& other) noexcept {
-  std::swap(base_, other.base_);
-  std::swap(remote_, other.remote_);
-  std::swap(job_, other.job_);
-  return *this;
+AgentWindow::AgentWindow(std::byte* base, RemoteAddr remote,
+                         std::atomic<std::uint32_t>& alarm, RemoteAddr alarm_at)
+    : base_(base), remote_(remote), alarm_(&alarm) {
+  head()->alarm_at = Raw(alarm_at);
 }
 
-AgentWindow::~AgentWindow() {
-  if (base_ != nullptr) {
-    ::munmap(base_, kWindowSize);
-  }
+void AgentWindow::SetRemote(RemoteAddr address, RemoteAddr alarm_at) {
+  remote_ = address;
+  head()->alarm_at = Raw(alarm_at);
+}
+
+void AgentWindow::Clear() {
+  job_ = 0;
+  head()->posted = 0;
+  head()->done = 0;
+  head()->armed = static_cast<std::uint32_t>(Armed::kNobody);
 }
 
 void AgentWindow::Post(std::size_t count) {

@@ -4,7 +4,7 @@
 //
 // The same agent runs in the stand-in at home, where it executes the calls of
 // the process that is away, and in a process under construction, where it
-// executes the calls that rebuild it.
+// executes the calls that rebuild it. Each thread has a window of its own.
 #ifndef SSI_PROCESS_AGENT_WINDOW_H_
 #define SSI_PROCESS_AGENT_WINDOW_H_
 
@@ -16,8 +16,6 @@
 #include <span>
 
 #include "base/ids.h"
-#include "base/result.h"
-#include "base/unique_fd.h"
 #include "process/registers.h"
 
 namespace ssi {
@@ -37,14 +35,16 @@ struct WindowHead {
   std::atomic<std::uint32_t> armed;   // whom to wake: an Armed below
   std::atomic<std::uint32_t> alarm;   // futex of the waiter thread
   std::uint32_t count;                // calls of the posted job
-  std::uint32_t pad[11];
+  std::uint32_t pad;
+  std::uint64_t alarm_at;  // the alarm that this one rings, in that process
+  std::uint32_t rest[8];
 };
 static_assert(sizeof(WindowHead) == 64);
 
 enum class Armed : std::uint32_t {
   kNobody = 0,
   kLoop = 1,    // someone sleeps on `done`
-  kWaiter = 2,  // someone sleeps on `alarm`
+  kWaiter = 2,  // someone sleeps on the word at `alarm_at`
 };
 
 // The code, position independent, smaller than a page. Entered with rbx = the
@@ -61,21 +61,20 @@ constexpr std::size_t kMaxBatch = 255;  // calls of one job
 constexpr std::size_t kWindowDataOffset = 64 + kMaxBatch * sizeof(AgentCall);
 static_assert(kWindowDataOffset == 16384);
 
-// Our end of a window.
+// Our end of a window: a view of memory that its site has mapped.
 //
-// Owner:      whoever built the process with the agent.
-// Threads:    one posts; WaitForAlarm may be called by another one.
+// Owner:      the site (agent_site.h).
+// Threads:    one posts.
 // Invariants: at most one job at a time. The other end may be hostile or dead:
 //             nothing here trusts what it reads beyond being a number.
 class AgentWindow {
  public:
-  // Maps `memory`, a memfd of kWindowSize, which the process sees at `remote`.
-  static Result<AgentWindow> Map(const UniqueFd& memory, RemoteAddr remote);
-  AgentWindow(AgentWindow&& other) noexcept;
-  AgentWindow& operator=(AgentWindow&& other) noexcept;
-  AgentWindow(const AgentWindow&) = delete;
-  AgentWindow& operator=(const AgentWindow&) = delete;
-  ~AgentWindow();
+  // kWindowSize bytes at `base`, which the process sees at `remote`. `alarm`:
+  // the word that it rings for the waiter, and where the process sees that.
+  AgentWindow(std::byte* base, RemoteAddr remote,
+              std::atomic<std::uint32_t>& alarm, RemoteAddr alarm_at);
+  // Of the first window of a site, whose alarm serves all.
+  static std::atomic<std::uint32_t>& AlarmOf(std::byte* base);
 
   // Where buffers of calls go, here and as the process sees it.
   [[nodiscard]] std::span<std::byte> data() const {
@@ -86,7 +85,9 @@ class AgentWindow {
   }
   [[nodiscard]] RemoteAddr remote() const { return remote_; }
   // After the process has moved its end.
-  void set_remote(RemoteAddr address) { remote_ = address; }
+  void SetRemote(RemoteAddr address, RemoteAddr alarm_at);
+  // Makes it as new, for another thread, whose agent starts here.
+  void Clear();
   [[nodiscard]] std::span<AgentCall> calls() const {
     return {reinterpret_cast<AgentCall*>(base_ + sizeof(WindowHead)),
             kMaxBatch};
@@ -104,8 +105,8 @@ class AgentWindow {
   [[nodiscard]] bool Done() const;
   // Waits up to `limit` for the job; true when it is done.
   bool WaitDone(std::chrono::nanoseconds limit);
-  // Lets the agent wake the sleeper in WaitForAlarm when the job ends. False
-  // if it has ended already: then nobody will be woken.
+  // Lets the agent ring the alarm when the job ends. False if it has ended
+  // already: then nobody will be woken.
   bool ArmWaiter();
   // For a stopped thread in the agent whose posted job is one call: registers
   // with which it takes `result` for that call without making it. Nothing
@@ -115,18 +116,17 @@ class AgentWindow {
                                                   std::int64_t result) const;
   // The futex word that the waiter thread sleeps on, and its value now.
   [[nodiscard]] std::atomic<std::uint32_t>& alarm_word() const {
-    return head()->alarm;
+    return *alarm_;
   }
 
  private:
-  AgentWindow(std::byte* base, RemoteAddr remote)
-      : base_(base), remote_(remote) {}
   [[nodiscard]] WindowHead* head() const {
     return reinterpret_cast<WindowHead*>(base_);
   }
 
-  std::byte* base_ = nullptr;
-  RemoteAddr remote_{};
+  std::byte* base_;
+  RemoteAddr remote_;
+  std::atomic<std::uint32_t>* alarm_;
   std::uint32_t job_ = 0;
 };
 

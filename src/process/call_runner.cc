@@ -20,15 +20,19 @@ constexpr auto kLookPeriod = 2ms;
 Status AgentRunner::Run(std::span<AgentCall> calls) {
   while (!calls.empty()) {
     auto batch = calls.first(std::min(calls.size(), kMaxBatch));
-    SSI_TRY(RunBatch(batch));
+    Start(batch);
+    SSI_TRY(Finish(batch));
     calls = calls.subspan(batch.size());
   }
   return {};
 }
 
-Status AgentRunner::RunBatch(std::span<AgentCall> calls) {
+void AgentRunner::Start(std::span<const AgentCall> calls) {
   std::copy(calls.begin(), calls.end(), window_.calls().begin());
   window_.Post(calls.size());
+}
+
+Status AgentRunner::Finish(std::span<AgentCall> calls) {
   while (!window_.WaitDone(kLookPeriod)) {
     SSI_TRY(LookAtTracee());
   }
@@ -114,18 +118,25 @@ Result<RemoteAddr> CallBatch::Place(std::span<const std::byte> data) {
   return at;
 }
 
-Status CallBatch::Flush() {
-  auto calls = std::exchange(calls_, {});
-  auto entries = std::exchange(entries_, {});
-  used_ = 0;
-  SSI_TRY(runner_.Run(calls));
-  for (std::size_t i = 0; i < calls.size(); ++i) {
-    std::int64_t result = calls[i].result;
-    if (result < 0 && result > -4096 && -result != entries[i].tolerated) {
-      return FailErrno(static_cast<int>(-result), "{}", entries[i].what);
+Status CallBatch::Judge() const {
+  for (std::size_t i = 0; i < calls_.size(); ++i) {
+    std::int64_t result = calls_[i].result;
+    if (result < 0 && result > -4096 && -result != entries_[i].tolerated) {
+      return FailErrno(static_cast<int>(-result), "{}", entries_[i].what);
     }
   }
   return {};
+}
+
+Status CallBatch::Flush() {
+  Status status = runner_.Run(calls_);
+  if (status) {
+    status = Judge();
+  }
+  calls_.clear();
+  entries_.clear();
+  used_ = 0;
+  return status;
 }
 
 }  // namespace ssi

@@ -46,11 +46,15 @@ class AgentRunner final : public CallRunner {
   Status Put(std::size_t offset, std::span<const std::byte> data) override;
   Status Get(std::size_t offset, std::span<std::byte> out) override;
 
+  // Run in two halves, for one batch, so that the agents of several threads
+  // work side by side.
+  void Start(std::span<const AgentCall> calls);
+  Status Finish(std::span<AgentCall> calls);
+
   // A SIGSTOP that came while the agent worked; it was kept back.
   [[nodiscard]] bool stop_pending() const { return stop_pending_; }
 
  private:
-  Status RunBatch(std::span<AgentCall> calls);
   Status LookAtTracee();
 
   Tracee tracee_;
@@ -95,6 +99,9 @@ class CallBatch {
   }
   // Runs what is collected; fails with the first call that failed.
   Status Flush();
+  // For whoever runs them: what is collected, and the judgement of the results.
+  [[nodiscard]] std::span<AgentCall> calls() { return calls_; }
+  [[nodiscard]] Status Judge() const;
 
  private:
   struct Entry {

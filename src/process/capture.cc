@@ -134,9 +134,9 @@ Result<ThreadImage> CaptureThread(const Tracee& tracee, HomePid tid) {
   return thread;
 }
 
-Status CaptureFromProc(HostPid pid, ProcessImage& image) {
-  std::string base = fmt::format("/proc/{}/", Raw(pid));
-  SSI_TRY(ReadLayout(pid, image.layout));
+Status CaptureFromProc(HostPid living, ProcessImage& image) {
+  std::string base = fmt::format("/proc/{}/", Raw(living));
+  SSI_TRY(ReadLayout(living, image.layout));
   SSI_ASSIGN(std::string auxv, ReadFile(base + "auxv"));
   auto bytes = std::as_bytes(std::span(auxv));
   image.layout.auxv.assign(bytes.begin(), bytes.end());
@@ -145,11 +145,15 @@ Status CaptureFromProc(HostPid pid, ProcessImage& image) {
   if (auto at = status.find(kNoNewPrivs); at != std::string::npos) {
     image.states.no_new_privs = status[at + kNoNewPrivs.size()] - '0';
   }
-  SSI_ASSIGN(std::string name, ReadFile(base + "comm"));
-  if (!image.threads.empty() && !name.empty()) {
-    image.threads[0].name = name.substr(0, name.size() - 1);
+  for (auto& thread : image.threads) {
+    SSI_ASSIGN(std::string name,
+               ReadFile(fmt::format("/proc/{}/comm", Raw(thread.tid))));
+    if (name.ends_with('\n')) {
+      name.pop_back();
+    }
+    thread.name = std::move(name);
   }
-  return CaptureLimits(pid, image);
+  return CaptureLimits(living, image);
 }
 
 namespace {
@@ -183,19 +187,13 @@ Status CaptureByCalls(CallRunner& runner, ProcessImage& image) {
                      {i + 1, 0, Raw(runner.space()) + i * kSlot, kSigsetSize},
                      0});
   }
-  std::uint64_t tid_slot = kSignalCount * kSlot;
-  calls.push_back(
-      {SYS_prctl, {PR_GET_TID_ADDRESS, Raw(runner.space()) + tid_slot}, 0});
   calls.push_back({SYS_prctl, {PR_GET_DUMPABLE}, 0});
   SSI_TRY(runner.Run(calls));
   for (std::size_t i = 0; i < kSignalCount; ++i) {
     SSI_TRY(runner.Get(
         i * kSlot, std::as_writable_bytes(std::span(&image.actions[i], 1))));
   }
-  SSI_TRY(runner.Get(tid_slot, std::as_writable_bytes(std::span(
-                                   &image.threads[0].clear_child_tid, 1))));
-  image.states.dumpable =
-      std::max(calls[kSignalCount + 1].result, std::int64_t{-1});
+  image.states.dumpable = std::max(calls.back().result, std::int64_t{-1});
   return {};
 }
 
@@ -267,25 +265,40 @@ Status CaptureDescriptors(CallRunner& runner, ProcessImage& image) {
 Status CaptureMovingParts(CallRunner& runner, ProcessImage& image) {
   SSI_TRY(CaptureStates(runner, image.states));
   SSI_TRY(CaptureDescriptors(runner, image));
-  std::array<AgentCall, 2> calls = {
-      AgentCall{SYS_brk, {0}, 0},
-      AgentCall{SYS_sigaltstack, {0, Raw(runner.space())}, 0}};
+  std::array<AgentCall, 1> calls = {AgentCall{SYS_brk, {0}, 0}};
   SSI_TRY(runner.Run(calls));
   image.layout.brk = static_cast<std::uint64_t>(calls[0].result);
-  if (calls[1].result != 0) {
-    return FailErrno(static_cast<int>(-calls[1].result), "sigaltstack");
+  return {};
+}
+
+namespace {
+constexpr std::uint64_t kTidAnswer = 32;
+}  // namespace
+
+std::array<AgentCall, 2> ThreadQuestions(RemoteAddr space) {
+  return {
+      AgentCall{SYS_sigaltstack, {0, Raw(space)}, 0},
+      AgentCall{SYS_prctl, {PR_GET_TID_ADDRESS, Raw(space + kTidAnswer)}, 0}};
+}
+
+Status TakeThreadAnswers(CallRunner& runner, std::span<const AgentCall> answers,
+                         ThreadImage& thread) {
+  for (const auto& answer : answers) {
+    if (answer.result != 0) {
+      return FailErrno(static_cast<int>(-answer.result), "state of thread {}",
+                       Raw(thread.tid));
+    }
   }
-  KernelStack stack;
+  KernelStack& stack = thread.alternate_stack;
   SSI_TRY(runner.Get(0, std::as_writable_bytes(std::span(&stack, 1))));
   // SS_ONSTACK is computed from the stack pointer, never set.
   constexpr std::uint32_t kOnStack = 1;
   stack.flags &= ~kOnStack;
-  image.threads[0].alternate_stack = stack;
-  return {};
+  return runner.Get(kTidAnswer, std::as_writable_bytes(
+                                    std::span(&thread.clear_child_tid, 1)));
 }
 
-Status UnregisterUserMemory(CallRunner& runner, const ThreadImage& thread) {
-  CallBatch batch(runner);
+void AddUnregister(CallBatch& batch, const ThreadImage& thread) {
   if (thread.rseq.area != 0) {
     batch.Add("rseq unregister", SYS_rseq,
               {thread.rseq.area, thread.rseq.size, kRseqFlagUnregister,
@@ -295,11 +308,11 @@ Status UnregisterUserMemory(CallRunner& runner, const ThreadImage& thread) {
     batch.Add("set_robust_list", SYS_set_robust_list,
               {0, thread.robust_list_size});
   }
-  return batch.Flush();
+  batch.Add("set_tid_address", SYS_set_tid_address, {0});
 }
 
-Status RegisterUserMemory(CallRunner& runner, const ThreadImage& thread) {
-  CallBatch batch(runner);
+void AddRegister(CallBatch& batch, const ThreadImage& thread) {
+  batch.Add("set_tid_address", SYS_set_tid_address, {thread.clear_child_tid});
   if (thread.rseq.area != 0) {
     batch.Add("rseq", SYS_rseq,
               {thread.rseq.area, thread.rseq.size, 0, thread.rseq.signature});
@@ -308,7 +321,6 @@ Status RegisterUserMemory(CallRunner& runner, const ThreadImage& thread) {
     batch.Add("set_robust_list", SYS_set_robust_list,
               {thread.robust_list, thread.robust_list_size});
   }
-  return batch.Flush();
 }
 
 }  // namespace ssi

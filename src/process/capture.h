@@ -2,6 +2,9 @@
 #ifndef SSI_PROCESS_CAPTURE_H_
 #define SSI_PROCESS_CAPTURE_H_
 
+#include <array>
+#include <cstddef>
+#include <span>
 #include <vector>
 
 #include "base/result.h"
@@ -21,21 +24,29 @@ namespace ssi {
 // stopped in the signal path.
 Result<ThreadImage> CaptureThread(const Tracee& tracee, HomePid tid);
 
-// /proc/PID/stat, auxv and status: layout (all but brk), limits, name.
-Status CaptureFromProc(HostPid pid, ProcessImage& image);
+// /proc/PID/stat, auxv and status: layout (all but brk), limits, names.
+// `living`: a thread that has not exited, which shows the memory; the threads
+// of the image are those of this machine.
+Status CaptureFromProc(HostPid living, ProcessImage& image);
 
-// What only calls of the process itself can tell: brk, the signal actions, the
-// alternate stack, the tid address, prctl states. Fills `image` and its first
-// thread.
+// What only calls of the process itself can tell: brk, the signal actions,
+// prctl states.
 Status CaptureByCalls(CallRunner& runner, ProcessImage& image);
 // The same for a process whose actions and states the caller has followed:
-// only brk and the alternate stack.
+// only brk and what the program can set unseen.
 Status CaptureMovingParts(CallRunner& runner, ProcessImage& image);
 
-// Unregisters rseq and robust list of the thread that runs the calls, so that
-// its memory can be unmapped; or registers them again.
-Status UnregisterUserMemory(CallRunner& runner, const ThreadImage& thread);
-Status RegisterUserMemory(CallRunner& runner, const ThreadImage& thread);
+// What only calls of each thread itself can tell: its alternate stack and its
+// tid address. `space`: kThreadAnswers bytes of its memory.
+constexpr std::size_t kThreadAnswers = 64;
+std::array<AgentCall, 2> ThreadQuestions(RemoteAddr space);
+Status TakeThreadAnswers(CallRunner& runner, std::span<const AgentCall> answers,
+                         ThreadImage& thread);
+
+// The calls by which a thread unregisters rseq, robust list and tid address, so
+// that its memory can be unmapped; or registers them again.
+void AddUnregister(CallBatch& batch, const ThreadImage& thread);
+void AddRegister(CallBatch& batch, const ThreadImage& thread);
 
 }  // namespace ssi
 

@@ -80,6 +80,9 @@ struct PendingCall {
 
 struct ThreadImage {
   HomePid tid{};
+  // The first thread of a process may end before the others; it keeps its
+  // number until they do. Then nothing else of it matters.
+  bool exited = false;
   Registers registers;
   std::vector<std::byte> extended_state;
   std::uint64_t signal_mask = 0;
@@ -137,6 +140,7 @@ struct ProcessImage {
   std::array<ResourceLimit, kLimitCount> limits{};
   ClockFloor clock_floor;
   CpuTime cpu_elsewhere;  // used where it was before, all hops together
+  // The first one first, whose tid is the pid, then in order of tid.
   std::vector<ThreadImage> threads;
 };
 

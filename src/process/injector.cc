@@ -36,6 +36,9 @@ Status Injector::RunToTrap() {
       return Fail(ErrorCode::kSystem, "signal {} during an injected call",
                   stop.value);
     }
+    if (stop.kind == Stop::Kind::kClone) {
+      SSI_ASSIGN(cloned_, tracee_.GetEventMessage());
+    }
     // Seccomp stops, our own earlier INTERRUPT, clone events: go on.
     SSI_TRY(tracee_.SingleStep());
   }
@@ -48,6 +51,16 @@ Result<std::int64_t> Injector::Call(std::uint64_t number,
   SSI_TRY(RunToTrap());
   SSI_ASSIGN(auto registers, tracee_.GetRegisters());
   return registers.result();
+}
+
+Result<HostPid> Injector::CloneThread(RemoteAddr args, std::size_t size) {
+  cloned_ = 0;
+  SSI_TRY(MustCall("clone3", SYS_clone3, {Raw(args), size}));
+  if (cloned_ == 0) {
+    return Fail(ErrorCode::kSystem, "a new thread of {} is not traced",
+                Raw(tracee_.pid()));
+  }
+  return HostPid{static_cast<pid_t>(cloned_)};
 }
 
 Status Injector::HandBack(int signal) {

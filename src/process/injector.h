@@ -32,6 +32,10 @@ class Injector {
   Result<std::uint64_t> MustCall(const char* what, std::uint64_t number,
                                  const CallArgs& args);
 
+  // clone3 of a thread, with clone_args of `size` at `args`; the tracee is
+  // traced with TRACECLONE. The new one is on its way to its first stop.
+  Result<HostPid> CloneThread(RemoteAddr args, std::size_t size);
+
   // Begun in the delivery stop of `signal`: hands it back to the kernel, which
   // puts it on its queue again, behind what is there.
   Status HandBack(int signal);
@@ -67,6 +71,7 @@ class Injector {
   Registers saved_;
   std::uint64_t mask_;
   bool stop_pending_ = false;
+  std::uint64_t cloned_ = 0;
 };
 
 // Finds a `syscall` instruction in a process's vdso.

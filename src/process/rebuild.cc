@@ -315,7 +315,6 @@ Status RestoreDescriptors(CallRunner& runner, const ProcessImage& image) {
 
 Status RestoreStates(CallRunner& runner, const ProcessImage& image,
                      const SignalActions& current) {
-  const ThreadImage& thread = image.threads[0];
   CallBatch batch(runner);
   for (std::size_t i = 0; i < kSignalCount; ++i) {
     // That of SIGTRAP may have been lost to a trap of ours.
@@ -324,15 +323,6 @@ Status RestoreStates(CallRunner& runner, const ProcessImage& image,
       batch.Add("rt_sigaction", SYS_rt_sigaction,
                 {i + 1, Raw(at), 0, kSigsetSize});
     }
-  }
-  SSI_ASSIGN(RemoteAddr stack, batch.PlaceObject(thread.alternate_stack));
-  batch.Add("sigaltstack", SYS_sigaltstack, {Raw(stack), 0});
-  batch.Add("set_tid_address", SYS_set_tid_address, {thread.clear_child_tid});
-  if (!thread.name.empty()) {
-    std::array<char, 16> name{};
-    thread.name.copy(name.data(), name.size() - 1);
-    SSI_ASSIGN(RemoteAddr name_at, batch.PlaceObject(name));
-    batch.Add("PR_SET_NAME", SYS_prctl, {PR_SET_NAME, Raw(name_at)});
   }
   const ProcessStates& states = image.states;
   if (states.personality >= 0) {
@@ -373,8 +363,20 @@ Status RestoreStates(CallRunner& runner, const ProcessImage& image,
               {kArchReqXcompPerm, kTileData});
   }
   SSI_TRY(batch.Flush());
-  SSI_TRY(RestoreDescriptors(runner, image));
-  return RegisterUserMemory(runner, thread);
+  return RestoreDescriptors(runner, image);
+}
+
+Status AddThreadStates(CallBatch& batch, const ThreadImage& thread) {
+  SSI_ASSIGN(RemoteAddr stack, batch.PlaceObject(thread.alternate_stack));
+  batch.Add("sigaltstack", SYS_sigaltstack, {Raw(stack), 0});
+  if (!thread.name.empty()) {
+    std::array<char, 16> name{};
+    thread.name.copy(name.data(), name.size() - 1);
+    SSI_ASSIGN(RemoteAddr name_at, batch.PlaceObject(name));
+    batch.Add("PR_SET_NAME", SYS_prctl, {PR_SET_NAME, Raw(name_at)});
+  }
+  AddRegister(batch, thread);
+  return {};
 }
 
 Status RestoreThread(const Tracee& tracee, const ThreadImage& thread) {

@@ -39,13 +39,17 @@ Status MapAreas(CallRunner& runner, const ProcessImage& image,
 Status FinishAreas(CallRunner& runner, const ProcessImage& image,
                    const std::vector<MemoryRun>& contents);
 
-// Signal actions, alternate stack, tid address, robust list, rseq, name and
-// prctl states. Only those actions are set that differ from `current`: setting
-// an action to what it is already can discard a pending signal.
+// Signal actions and prctl states. Only those actions are set that differ from
+// `current`: setting an action to what it is already can discard a pending
+// signal.
 Status RestoreStates(CallRunner& runner, const ProcessImage& image,
                      const SignalActions& current);
 
-// Registers, extended state and mask of a stopped process. It may then run.
+// The calls by which a thread restores its own: alternate stack, tid address,
+// robust list, rseq and name.
+Status AddThreadStates(CallBatch& batch, const ThreadImage& thread);
+
+// Registers, extended state and mask of a stopped thread. It may then run.
 Status RestoreThread(const Tracee& tracee, const ThreadImage& thread);
 
 // The ranges of `vmas` that a rebuilt process does not have: everything but

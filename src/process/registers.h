@@ -61,6 +61,19 @@ class Registers {
     raw_.orig_rax = kNoCall;
     raw_.rax = static_cast<std::uint64_t>(result);
   }
+  // At a seccomp stop: another call is made instead.
+  void ReplaceCall(std::uint64_t number, std::uint64_t first,
+                   std::uint64_t second) {
+    raw_.orig_rax = number;
+    raw_.rdi = first;
+    raw_.rsi = second;
+  }
+  // Afterwards, in whoever came out of that call: as if it had been its own.
+  void ReturnTo(const Registers& before) {
+    raw_.rdi = before.raw_.rdi;
+    raw_.rsi = before.raw_.rsi;
+    raw_.orig_rax = kNoCall;
+  }
   // At a signal-path stop: the interrupted call is over and gave `result`.
   void FinishCall(std::int64_t result) { SkipCall(result); }
   // As if a call had been interrupted just now with restart code `code`.

@@ -100,6 +100,12 @@ bool OfTimer(const SignalList& list) {
   });
 }
 
+bool AllQueueable(const Task& task, const SignalList& of_process) {
+  return std::all_of(
+      of_process.begin(), of_process.end(),
+      [&task](const siginfo_t& info) { return CanQueue(task, info, false); });
+}
+
 // Not where the limit was lowered since they were queued. "SigQ: used/limit"
 // counts those of all processes of its user.
 bool FitAgain(HostPid pid) {
@@ -124,8 +130,8 @@ bool FitAgain(HostPid pid) {
 // them again.
 class Requeuer {
  public:
-  Requeuer(InjectingRunner& runner, HostPid pid, int signal)
-      : runner_(runner), pid_(pid), signal_(signal) {}
+  Requeuer(InjectingRunner& runner, const Task& task, int signal)
+      : runner_(runner), task_(task), signal_(signal) {}
 
   Status Reorder(const QueuedSignals& now, const QueuedSignals& wanted) {
     // The thread's are taken first, whichever are asked for.
@@ -178,7 +184,7 @@ class Requeuer {
   Status Queue(const SignalList& list, bool of_thread) {
     CallBatch batch(runner_);
     for (const auto& info : list) {
-      SSI_TRY(AddToQueue(batch, pid_, info, of_thread));
+      SSI_TRY(AddToQueue(batch, task_, info, of_thread));
     }
     return batch.Flush();
   }
@@ -188,23 +194,29 @@ class Requeuer {
   }
 
   InjectingRunner& runner_;
-  HostPid pid_;
+  Task task_;
   int signal_;
 };
 
 }  // namespace
 
-Status AddToQueue(CallBatch& batch, HostPid pid, const siginfo_t& info,
+bool CanQueue(const Task& task, const siginfo_t& info, bool of_thread) {
+  return of_thread || task.process == task.thread ||
+         (info.si_code < 0 && info.si_code != SI_TKILL);
+}
+
+Status AddToQueue(CallBatch& batch, const Task& task, const siginfo_t& info,
                   bool of_thread) {
-  auto number = static_cast<std::uint64_t>(Raw(pid));
+  auto process = static_cast<std::uint64_t>(Raw(task.process));
+  auto thread = static_cast<std::uint64_t>(Raw(task.thread));
   auto signal = static_cast<std::uint64_t>(info.si_signo);
   SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(info));
   if (of_thread) {
     batch.Add("rt_tgsigqueueinfo", SYS_rt_tgsigqueueinfo,
-              {number, number, signal, Raw(at)});
+              {process, thread, signal, Raw(at)});
   } else {
     batch.Add("rt_sigqueueinfo", SYS_rt_sigqueueinfo,
-              {number, signal, Raw(at)});
+              {process, signal, Raw(at)});
   }
   return {};
 }
@@ -238,31 +250,31 @@ bool SameSignals(const SignalList& a, const SignalList& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), Equal);
 }
 
-Result<QueuedSignals> PeekQueued(HostPid pid, int signal) {
+Result<QueuedSignals> PeekQueued(HostPid thread, int signal) {
   QueuedSignals queued;
-  SSI_ASSIGN(queued.of_thread, PeekQueue(pid, signal, 0));
+  SSI_ASSIGN(queued.of_thread, PeekQueue(thread, signal, 0));
   SSI_ASSIGN(queued.of_process,
-             PeekQueue(pid, signal, PTRACE_PEEKSIGINFO_SHARED));
+             PeekQueue(thread, signal, PTRACE_PEEKSIGINFO_SHARED));
   return queued;
 }
 
-Status PutInFront(InjectingRunner& runner, HostPid pid, int signal,
+Status PutInFront(InjectingRunner& runner, const Task& task, int signal,
                   const QueuedSignals& older) {
-  SSI_ASSIGN(auto now, PeekQueued(pid, signal));
+  SSI_ASSIGN(auto now, PeekQueued(task.thread, signal));
   QueuedSignals wanted{WithOlderFirst(older.of_thread, now.of_thread),
                        WithOlderFirst(older.of_process, now.of_process)};
-  Requeuer requeuer(runner, pid, signal);
+  Requeuer requeuer(runner, task, signal);
   for (int round = 0; round < kMostRounds; ++round) {
     QueuedSignals next{InOrderOf(wanted.of_thread, now.of_thread),
                        InOrderOf(wanted.of_process, now.of_process)};
     bool right = SameSignals(next.of_thread, now.of_thread) &&
                  SameSignals(next.of_process, now.of_process);
     if (right || OfTimer(now.of_thread) || OfTimer(now.of_process) ||
-        !FitAgain(pid)) {
+        !FitAgain(task.thread) || !AllQueueable(task, now.of_process)) {
       return {};
     }
     SSI_TRY(requeuer.Reorder(now, next));
-    SSI_ASSIGN(now, PeekQueued(pid, signal));
+    SSI_ASSIGN(now, PeekQueued(task.thread, signal));
   }
   return {};
 }

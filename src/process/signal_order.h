@@ -26,11 +26,19 @@ struct QueuedSignals {
   SignalList of_process;
 };
 
-// Adds the call by which a process of one thread queues a signal to itself
-// (it may do so with any siginfo, rt_sigqueueinfo(2)); in the thread's own
-// queue or in the process's.
-Status AddToQueue(CallBatch& batch, HostPid pid, const siginfo_t& info,
+// A thread and its process.
+struct Task {
+  HostPid process{};
+  HostPid thread{};
+};
+
+// Adds the call by which a thread queues a signal to itself; in its own queue,
+// with any siginfo, or in the process's. For the latter a thread that is not
+// the first one needs a siginfo that anybody may send: CanQueue
+// (do_rt_tgsigqueueinfo and rt_sigqueueinfo, kernel/signal.c).
+Status AddToQueue(CallBatch& batch, const Task& task, const siginfo_t& info,
                   bool of_thread);
+bool CanQueue(const Task& task, const siginfo_t& info, bool of_thread);
 
 // `queued`, where `older` were added last, with these in front. Of equal ones
 // the last are meant; what is not there is left out.
@@ -40,14 +48,15 @@ SignalList InOrderOf(const SignalList& wanted, const SignalList& queued);
 bool SameSignals(const SignalList& a, const SignalList& b);
 
 // Of a stopped thread; takes nothing away.
-Result<QueuedSignals> PeekQueued(HostPid pid, int signal);
+Result<QueuedSignals> PeekQueued(HostPid thread, int signal);
 
-// In a stopped process with all signals blocked: moves `older`, which are
-// already in its queues, before all others of this number. Leaves the order as
-// it is where a signal could not be taken and queued again as it was: one of a
-// timer, or one beyond RLIMIT_SIGPENDING. One that is sent meanwhile may come
-// to stand before older ones for a moment.
-Status PutInFront(InjectingRunner& runner, HostPid pid, int signal,
+// In a stopped thread, while all of its process block all signals: moves
+// `older`, which are already in its queues, before all others of this number.
+// Leaves the order as it is where a signal could not be taken and queued again
+// as it was: one of a timer, one beyond RLIMIT_SIGPENDING, one that CanQueue
+// denies. One that is sent meanwhile may come to stand before older ones for a
+// moment.
+Status PutInFront(InjectingRunner& runner, const Task& task, int signal,
                   const QueuedSignals& older);
 
 }  // namespace ssi

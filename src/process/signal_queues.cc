@@ -24,8 +24,8 @@ std::optional<std::uint64_t> SetIn(const std::string& status,
 
 }  // namespace
 
-std::optional<SignalQueues> ReadSignalQueues(HostPid pid) {
-  auto status = ReadFile(fmt::format("/proc/{}/status", Raw(pid)));
+std::optional<SignalQueues> ReadSignalQueues(HostPid thread) {
+  auto status = ReadFile(fmt::format("/proc/{}/status", Raw(thread)));
   if (!status) {
     return std::nullopt;
   }

@@ -11,7 +11,7 @@
 
 namespace ssi {
 
-// Of a process with one thread, which need not be stopped.
+// Of a thread, which need not be stopped.
 struct SignalQueues {
   std::uint64_t pending = 0;  // in the thread's queue or the process's
   // In force now: the temporary mask while a call has one, where
@@ -33,8 +33,8 @@ struct SignalQueues {
   }
 };
 
-// From /proc/PID/status; nothing where the process is gone.
-std::optional<SignalQueues> ReadSignalQueues(HostPid pid);
+// From /proc/TID/status; nothing where the thread is gone.
+std::optional<SignalQueues> ReadSignalQueues(HostPid thread);
 
 }  // namespace ssi
 

@@ -70,13 +70,13 @@ bool SignalState::SetAction(int signal, const KernelSigaction& action) {
   return true;
 }
 
-std::optional<std::uint64_t> SignalState::MaskAfter(int how,
-                                                    std::uint64_t set) const {
+std::optional<std::uint64_t> MaskAfter(std::uint64_t mask, int how,
+                                       std::uint64_t set) {
   switch (how) {
     case SIG_BLOCK:
-      return (mask_ | set) & ~kNeverBlocked;
+      return (mask | set) & ~kNeverBlocked;
     case SIG_UNBLOCK:
-      return mask_ & ~set;
+      return mask & ~set;
     case SIG_SETMASK:
       return set & ~kNeverBlocked;
     default:
@@ -84,16 +84,16 @@ std::optional<std::uint64_t> SignalState::MaskAfter(int how,
   }
 }
 
-void SignalState::EnterHandler(int signal, std::uint64_t under) {
+std::uint64_t SignalState::EnterHandler(int signal, std::uint64_t under) {
   KernelSigaction& taken = actions_.at(static_cast<std::size_t>(signal - 1));
   std::uint64_t mask = under | taken.mask;
   if ((taken.flags & kNoDefer) == 0) {
     mask |= SignalBit(signal);
   }
-  set_mask(mask);
   if ((taken.flags & kResetHandler) != 0) {
     taken.handler = kSigDefault;
   }
+  return mask & ~kNeverBlocked;
 }
 
 }  // namespace ssi

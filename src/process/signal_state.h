@@ -27,24 +27,26 @@ DefaultAction DefaultActionOf(int signal);
 // kernel empties before that of the process: those of tgkill(2).
 bool IsThreadDirected(const siginfo_t& info);
 
-// The signal actions and the mask of a process with one thread, as a model
-// that both ends of a moved process follow: pure, checked against the kernel
-// by a property test.
+// What SIGKILL and SIGSTOP are exempt from, in a mask.
+constexpr std::uint64_t kNeverBlocked = SignalBit(SIGKILL) | SignalBit(SIGSTOP);
+
+// The mask of a thread after rt_sigprocmask(how, set); nothing where the
+// kernel says EINVAL.
+std::optional<std::uint64_t> MaskAfter(std::uint64_t mask, int how,
+                                       std::uint64_t set);
+
+// The signal actions of a process, and what they make of a thread's mask, as a
+// model that both ends of a moved process follow: pure, checked against the
+// kernel by a property test.
 //
 // Where the process computes, the kernel holds the truth; this is what is
 // known of it elsewhere, and what decides about a signal without asking.
 class SignalState {
  public:
   SignalState() = default;
-  SignalState(const SignalActions& actions, std::uint64_t mask)
-      : actions_(actions), mask_(mask) {}
+  explicit SignalState(const SignalActions& actions) : actions_(actions) {}
 
   [[nodiscard]] const SignalActions& actions() const { return actions_; }
-  [[nodiscard]] std::uint64_t mask() const { return mask_; }
-  void set_mask(std::uint64_t mask) { mask_ = mask & ~kNeverBlocked; }
-  [[nodiscard]] bool Blocked(int signal) const {
-    return (mask_ & SignalBit(signal)) != 0;
-  }
 
   // Discarded when it arrives unblocked: SIG_IGN, or SIG_DFL and the default
   // is to ignore it.
@@ -55,16 +57,10 @@ class SignalState {
 
   // rt_sigaction(signal, action): false where the kernel says EINVAL.
   bool SetAction(int signal, const KernelSigaction& action);
-  // The mask after rt_sigprocmask(how, set); nothing where it says EINVAL.
-  [[nodiscard]] std::optional<std::uint64_t> MaskAfter(int how,
-                                                       std::uint64_t set) const;
-  // A handler is entered: SA_NODEFER and sa_mask change the mask,
-  // SA_RESETHAND the action. `under` is the mask while the signal came in,
-  // where a call had a temporary one.
-  void EnterHandler(int signal, std::uint64_t under);
-
-  static constexpr std::uint64_t kNeverBlocked =
-      SignalBit(9) | SignalBit(19);  // SIGKILL, SIGSTOP
+  // A thread enters the handler of `signal`: its mask then, by SA_NODEFER and
+  // sa_mask; SA_RESETHAND changes the action. `under` is its mask while the
+  // signal came in, the temporary one where a call had one.
+  std::uint64_t EnterHandler(int signal, std::uint64_t under);
 
  private:
   [[nodiscard]] const KernelSigaction& action(int signal) const {
@@ -72,7 +68,12 @@ class SignalState {
   }
 
   SignalActions actions_{};
-  std::uint64_t mask_ = 0;
+};
+
+// One thread's part of it: the actions of its process, and its own mask.
+struct ThreadSignals {
+  SignalState& process;
+  std::uint64_t mask = 0;
 };
 
 }  // namespace ssi

@@ -15,7 +15,7 @@ inline constexpr FrameType kMove{16};          // H G  Move
 inline constexpr FrameType kCall{17};          // G    call_payload.h; id: call
 inline constexpr FrameType kReply{18};         // H    call_payload.h; id: call
 inline constexpr FrameType kCancel{19};        // G    empty; id: call
-inline constexpr FrameType kTold{20};          // G    process/told.h
+inline constexpr FrameType kTold{20};          // G    process/told.h; id: call
 inline constexpr FrameType kSignal{21};        // H    SignalOffer
 inline constexpr FrameType kSignalAnswer{22};  // G    SignalAnswer
 inline constexpr FrameType kStop{23};          // H    empty: group-stop
@@ -30,7 +30,18 @@ inline constexpr FrameType kUsage{31};         // G    Usage
 inline constexpr FrameType kSettled{32};  // G    empty: frozen, and all that
                                           //      it did has been said
 
-inline constexpr FrameType kAskUsage{33};  // H    empty: Usage is wanted now
+inline constexpr FrameType kAskUsage{33};   // H    empty: Usage is wanted now
+inline constexpr FrameType kLife{34};       // G    LifeRequest
+inline constexpr FrameType kLifeReply{35};  // H    LifeReply
+
+// The id of a call, and of what is told: the thread (its number at home), and
+// its own count.
+constexpr std::uint64_t CallId(std::int32_t thread, std::uint32_t count) {
+  return std::uint64_t{static_cast<std::uint32_t>(thread)} << 32 | count;
+}
+constexpr std::int32_t ThreadOfCall(std::uint64_t id) {
+  return static_cast<std::int32_t>(id >> 32);
+}
 
 // Flag of kCall: part of what an earlier one began, which is carried on even
 // while the process is about to come home: the next piece, or an undo.

@@ -149,21 +149,19 @@ void AwayCalls::LocalTold(const Notification& call, const Decision& decision) {
       hooks_.remap(call);
       return;
     default:  // set_tid_address
-      if (!parts_.followed.threads.empty()) {
-        parts_.followed.threads[0].clear_child_tid = call.args[0];
-      }
       ByKernel();
       return;
   }
 }
 
 void AwayCalls::SignalMask(const Notification& call) {
-  auto set = ReadObject<std::uint64_t>(parts_.guest, RemoteAddr{call.args[1]});
+  auto set =
+      ReadObject<std::uint64_t>(parts_.thread_id, RemoteAddr{call.args[1]});
   constexpr std::uint64_t kSigsetSize = 8;
-  auto after =
-      set && call.args[3] == kSigsetSize
-          ? parts_.signal_state.MaskAfter(static_cast<int>(call.args[0]), *set)
-          : std::nullopt;
+  auto after = set && call.args[3] == kSigsetSize
+                   ? MaskAfter(parts_.signal_state.mask,
+                               static_cast<int>(call.args[0]), *set)
+                   : std::nullopt;
   if (!after) {
     ByKernel();  // which refuses it
     return;
@@ -176,8 +174,7 @@ void AwayCalls::SignalMask(const Notification& call) {
 // is pending here when the kernel unblocks it, and its handler runs before the
 // call returns (POSIX, and design section 7).
 void AwayCalls::ChangeMask(std::uint64_t mask) {
-  std::uint64_t old = parts_.signal_state.mask();
-  parts_.signal_state.set_mask(mask);
+  std::uint64_t old = std::exchange(parts_.signal_state.mask, mask);
   if ((old & ~mask) == 0) {
     if (old != mask) {
       Told told;
@@ -193,7 +190,7 @@ void AwayCalls::ChangeMask(std::uint64_t mask) {
     parts_.signals.MaskArrived();
     // It is about to go home, or stops before the kernel here knows the mask.
     if (IsRestart(result) || parts_.thread.Torn()) {
-      parts_.signal_state.set_mask(old);
+      parts_.signal_state.mask = old;
       parts_.thread.Answer(kRestartNoIntr);
       return;
     }
@@ -202,29 +199,29 @@ void AwayCalls::ChangeMask(std::uint64_t mask) {
 }
 
 void AwayCalls::SignalReturn() {
-  auto stack = StackPointer(parts_.guest);
+  auto stack = StackPointer(parts_.thread_id);
   auto mask =
-      stack ? ReadObject<std::uint64_t>(parts_.guest, *stack + kReturnMask)
+      stack ? ReadObject<std::uint64_t>(parts_.thread_id, *stack + kReturnMask)
             : Result<std::uint64_t>(Fail(ErrorCode::kGone, ""));
   if (!mask) {
     ByKernel();  // a bad frame: the kernel sends SIGSEGV
     return;
   }
-  ChangeMask(*mask & ~SignalState::kNeverBlocked);
+  ChangeMask(*mask & ~kNeverBlocked);
 }
 
 void AwayCalls::SignalAction(const Notification& call) {
   auto action =
-      ReadObject<KernelSigaction>(parts_.guest, RemoteAddr{call.args[1]});
+      ReadObject<KernelSigaction>(parts_.thread_id, RemoteAddr{call.args[1]});
   constexpr std::uint64_t kSigsetSize = 8;
   auto signal = static_cast<int>(call.args[0]);
   if (action && call.args[3] == kSigsetSize &&
-      parts_.signal_state.SetAction(signal, *action)) {
+      parts_.signal_state.process.SetAction(signal, *action)) {
     Told told;
     told.kind = Told::Kind::kAction;
     told.signal = signal;
-    told.action =
-        parts_.signal_state.actions()[static_cast<std::size_t>(signal - 1)];
+    told.action = parts_.signal_state.process
+                      .actions()[static_cast<std::size_t>(signal - 1)];
     hooks_.tell(told);
   }
   ByKernel();
@@ -241,7 +238,7 @@ void AwayCalls::Sleep(const Notification& call) {
   }
   // FUTEX_WAIT with a time limit, or a clock of the process's own: the kernel
   // waits, and what will be left is known from the start.
-  ProcessMemory memory(parts_.guest);
+  ProcessMemory memory(parts_.thread_id);
   auto left = supervisor::TimeLeft(call.number, call.args, memory);
   began_.reset();
   if (left) {
@@ -256,13 +253,7 @@ void AwayCalls::Sleep(const Notification& call) {
 // where a handler ran, the program has its EINTR and makes another one.
 // Arguments stay in their registers when the kernel makes it restart_syscall.
 std::optional<PendingCall> AwayCalls::TakePending(const CallArgs& args) {
-  std::optional<PendingCall> pending;
-  if (!parts_.followed.threads.empty()) {
-    pending = std::exchange(parts_.followed.threads[0].pending, std::nullopt);
-  }
-  if (auto later = std::exchange(pending_, std::nullopt)) {
-    pending = later;
-  }
+  auto pending = std::exchange(pending_, std::nullopt);
   if (auto later = parts_.forwarder.TakePending()) {
     pending = later;
   }
@@ -457,7 +448,7 @@ void AwayCalls::ApplyLimits(const Notification& call) {
   RemoteAddr at{plain ? call.args[1] : call.args[2]};
   auto pid = static_cast<pid_t>(call.args[0]);
   bool own = plain || pid == 0 || pid == Raw(parts_.followed.pid);
-  auto limit = ReadObject<rlimit>(parts_.guest, at);
+  auto limit = ReadObject<rlimit>(parts_.thread_id, at);
   if (!own || !limit || resource >= kLimitCount) {
     return;
   }
@@ -468,12 +459,16 @@ void AwayCalls::ApplyLimits(const Notification& call) {
   }
 }
 
+// It is of one thread, as the kernel has it (setpriority(2), NOTES).
 void AwayCalls::ApplyPriority(const Notification& call) {
-  bool own = call.number == SYS_setpriority && call.args[0] == PRIO_PROCESS &&
-             (call.args[1] == 0 ||
-              static_cast<pid_t>(call.args[1]) == Raw(parts_.followed.pid));
-  if (own) {
-    (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(Raw(parts_.guest)),
+  if (call.number != SYS_setpriority || call.args[0] != PRIO_PROCESS) {
+    return;
+  }
+  auto who = static_cast<pid_t>(call.args[1]);
+  auto thread = who == 0 ? std::optional(parts_.thread_id)
+                         : hooks_.thread_of(HomePid{who});
+  if (thread) {
+    (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(Raw(*thread)),
                         static_cast<int>(call.args[2]));
   }
 }

@@ -19,7 +19,7 @@
 
 namespace ssi {
 
-// What happens to each call of a guest that its filter hands us.
+// What happens to each call of one thread of a guest that the filter hands us.
 //
 // Owner:      the remote. Borrows everything it is made from.
 // Threads:    the tracer's.
@@ -31,10 +31,11 @@ class AwayCalls {
     Forwarder& forwarder;
     Sleeper& sleeper;
     AwaySignals& signals;
-    SignalState& signal_state;
+    ThreadSignals& signal_state;
     ProcessImage& followed;  // what home and the next place must know
     const Clock& clock;
-    HostPid guest;
+    HostPid guest;      // the process
+    HostPid thread_id;  // the thread, here
   };
   struct Hooks {
     std::function<void(const Told&)> tell;
@@ -42,6 +43,8 @@ class AwayCalls {
     std::function<void(int number, std::string_view reason)> come_home;
     std::function<void(const Notification&)> map_file;
     std::function<void(const Notification&)> remap;
+    // Another thread of the process, here.
+    std::function<std::optional<HostPid>(HomePid)> thread_of;
   };
 
   AwayCalls(Parts parts, Hooks hooks)
@@ -57,6 +60,10 @@ class AwayCalls {
   // Of the call that was interrupted last: what is left of its time limit. To
   // be asked when the thread is stopped with kRestartBlock.
   std::optional<PendingCall> PendingOf(const Registers& registers);
+  // A call that was interrupted where the thread came from.
+  void SetPending(std::optional<PendingCall> pending) {
+    pending_ = std::move(pending);
+  }
 
   [[nodiscard]] std::uint64_t answered_here() const { return answered_here_; }
   [[nodiscard]] const std::map<int, std::uint64_t>& counts() const {

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include <spdlog/spdlog.h>
@@ -112,6 +113,7 @@ void AwaySignals::Judge(const wire::SignalOffer& offer) {
     SendToThread(*info);  // now: in the order in which home offers them
     wire::SignalAnswer answer;
     answer.set_offer(offer.offer());
+    answer.set_thread(Raw(tid_));
     answer.set_accepted(true);
     hooks_.answer(answer);
     return;
@@ -119,6 +121,7 @@ void AwaySignals::Judge(const wire::SignalOffer& offer) {
   if ((*mask & SignalBit(info->si_signo)) != 0) {
     wire::SignalAnswer answer;
     answer.set_offer(offer.offer());
+    answer.set_thread(Raw(tid_));
     answer.set_mask(temporary_ ? temporary_->old_mask : *mask);
     hooks_.answer(answer);
     return;
@@ -131,6 +134,7 @@ void AwaySignals::Accept(const wire::SignalOffer& offer,
   SendToThread(info);
   wire::SignalAnswer answer;
   answer.set_offer(offer.offer());
+  answer.set_thread(Raw(tid_));
   answer.set_accepted(true);
   hooks_.answer(answer);
   if (thread_.place() == GuestThread::Place::kNotified) {
@@ -139,44 +143,42 @@ void AwaySignals::Accept(const wire::SignalOffer& offer,
 }
 
 void AwaySignals::SendToThread(const siginfo_t& info) {
-  Queue queue{info.si_signo, IsThreadDirected(info)};
-  sent_[queue].push_back(info);
-  if (sent_[queue].size() == 1) {
-    SendCarrier(queue);
-  }
+  sent_[Queue{info.si_signo, IsThreadDirected(info)}].push_back(info);
+  SendNext();
 }
 
-void AwaySignals::SendCarrier(const Queue& queue) {
-  pid_t pid = Raw(thread_.tracee().pid());
-  thread_.BeforeSignal(queue.signal);
-  // A carrier, whose siginfo is replaced at its delivery stop.
-  if (queue.of_thread) {
-    ::syscall(SYS_tgkill, pid, pid, queue.signal);
-  } else {
-    ::kill(pid, queue.signal);
+// Carriers, whose siginfo is replaced at their delivery stops. All are sent to
+// the thread itself, which home's kernel has chosen; so those of the process's
+// queue set out when all of the thread's own, which come first, have arrived.
+void AwaySignals::SendNext() {
+  bool own = std::any_of(sent_.begin(), sent_.end(), [](const auto& entry) {
+    return entry.first.of_thread;
+  });
+  for (const auto& [queue, infos] : sent_) {
+    if (queue.of_thread == own && on_way_.emplace(queue.signal, queue).second) {
+      thread_.BeforeSignal(queue.signal);
+      ::syscall(SYS_tgkill, Raw(process_), Raw(thread_.tracee().pid()),
+                queue.signal);
+    }
   }
 }
 
 // In the delivery stop of a carrier: it gets the siginfo that it stands for,
-// and the next one of its queue sets out.
+// and the next one sets out.
 void AwaySignals::Unload(int signal) {
   auto carrier = thread_.tracee().GetSignalInfo();
-  if (!carrier) {
-    return;  // it is dying
+  auto carried = on_way_.find(signal);
+  if (!carrier || carrier->si_code != SI_TKILL || carried == on_way_.end()) {
+    return;  // it is dying; or a fault of its own
   }
-  Queue queue{signal, IsThreadDirected(*carrier)};
-  auto found = sent_.find(queue);
-  bool sent = carrier->si_code == SI_TKILL || carrier->si_code == SI_USER;
-  if (!sent || found == sent_.end()) {
-    return;  // a fault of its own
-  }
+  auto found = sent_.find(carried->second);
+  on_way_.erase(carried);
   (void)thread_.tracee().SetSignalInfo(found->second.front());
   found->second.pop_front();
   if (found->second.empty()) {
     sent_.erase(found);
-  } else {
-    SendCarrier(queue);
   }
+  SendNext();
 }
 
 void AwaySignals::BeforeAnswer() {
@@ -188,25 +190,26 @@ void AwaySignals::BeforeAnswer() {
 // As home foresees it for what it sent: told so, it does not unblock there for
 // a moment what the next handler blocks.
 std::uint64_t AwaySignals::MaskWhenDelivered() const {
-  SignalState after = state_;
+  SignalState after = signals_.process;
+  std::uint64_t mask = signals_.mask;
   for (const auto& [queue, infos] : sent_) {
     if (after.HasHandler(queue.signal)) {
-      after.EnterHandler(queue.signal, after.mask());
+      mask = after.EnterHandler(queue.signal, mask);
     }
   }
-  return after.mask();
+  return mask;
 }
 
 void AwaySignals::EnterHandler(int signal, std::uint64_t under) {
   KernelSigaction before =
-      state_.actions()[static_cast<std::size_t>(signal - 1)];
-  state_.EnterHandler(signal, under);
+      signals_.process.actions()[static_cast<std::size_t>(signal - 1)];
+  signals_.mask = signals_.process.EnterHandler(signal, under);
   Told mask;
   mask.kind = Told::Kind::kMask;
   mask.mask = MaskWhenDelivered();
   hooks_.tell(mask);
   const KernelSigaction& after =
-      state_.actions()[static_cast<std::size_t>(signal - 1)];
+      signals_.process.actions()[static_cast<std::size_t>(signal - 1)];
   if (after != before) {  // SA_RESETHAND
     Told action;
     action.kind = Told::Kind::kAction;
@@ -224,7 +227,7 @@ void AwaySignals::OnDeliveryStop(int signal) {
     return;
   }
   Unload(signal);
-  bool handled = state_.HasHandler(signal);
+  bool handled = signals_.process.HasHandler(signal);
   auto under = thread_.tracee().GetSignalMask();
   if (handled && under) {
     EnterHandler(signal, *under);

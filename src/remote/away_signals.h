@@ -17,8 +17,8 @@
 
 namespace ssi {
 
-// The signals of a guest: judges what home offers, delivers it with its
-// siginfo, and tells home what that changed.
+// The signals of one thread of a guest: judges what home offers, delivers it
+// with its siginfo, and tells home what that changed.
 //
 // Home offers a signal; the kernel here holds the true mask. Unblocked: it is
 // accepted and sent to the thread, and home ends the call that the thread may
@@ -28,9 +28,8 @@ namespace ssi {
 // Threads:    the tracer's.
 // Invariants: an offer is answered as soon as the mask can be read, for home's
 //             thread stands still until then, and with it the call that this
-//             thread may wait for. Of each number and queue at most one
-//             carrier is on its way to the thread: standard signals would melt
-//             into one.
+//             thread may wait for. Of each number at most one carrier is on
+//             its way to the thread: standard signals would melt into one.
 class AwaySignals {
  public:
   struct Hooks {
@@ -41,8 +40,18 @@ class AwaySignals {
     std::function<void()> interrupt_local;
   };
 
-  AwaySignals(GuestThread& thread, SignalState& state, Hooks hooks)
-      : thread_(thread), state_(state), hooks_(std::move(hooks)) {}
+  struct Parts {
+    HostPid process;
+    HomePid tid;  // the thread's number at home
+    GuestThread& thread;
+    ThreadSignals& signals;
+  };
+  AwaySignals(const Parts& parts, Hooks hooks)
+      : process_(parts.process),
+        tid_(parts.tid),
+        thread_(parts.thread),
+        signals_(parts.signals),
+        hooks_(std::move(hooks)) {}
 
   void OnOffer(const wire::SignalOffer& offer);
   // The thread is stopped where its mask can be read and set.
@@ -64,6 +73,8 @@ class AwaySignals {
 
   // Accepted, sent to the thread, but not delivered: they move with it.
   [[nodiscard]] std::vector<siginfo_t> Undelivered() const;
+  // One that another thread had accepted, which has ended.
+  void TakeOver(const siginfo_t& info) { SendToThread(info); }
 
  private:
   void Judge(const wire::SignalOffer& offer);
@@ -76,7 +87,7 @@ class AwaySignals {
     auto operator<=>(const Queue&) const = default;
   };
   void SendToThread(const siginfo_t& info);
-  void SendCarrier(const Queue& queue);
+  void SendNext();
   void Unload(int signal);
   void EnterHandler(int signal, std::uint64_t under);
   [[nodiscard]] std::uint64_t MaskWhenDelivered() const;
@@ -91,11 +102,14 @@ class AwaySignals {
     Step step = Step::kWaitStop;
   };
 
+  HostPid process_;
+  HomePid tid_;
   GuestThread& thread_;
-  SignalState& state_;
+  ThreadSignals& signals_;
   Hooks hooks_;
   std::deque<wire::SignalOffer> waiting_;
   std::map<Queue, std::deque<siginfo_t>> sent_;
+  std::map<int, Queue> on_way_;  // by their numbers
   std::optional<std::uint64_t> awaited_mask_;
   std::optional<Temporary> temporary_;
 };

@@ -20,9 +20,7 @@
 #include "process/agent_site.h"
 #include "process/call_runner.h"
 #include "process/capture.h"
-#include "process/leave_vdso.h"
-#include "process/page_reader.h"
-#include "process/page_scan.h"
+#include "process/threads.h"
 #include "remote/lacks.h"
 #include "remote/sandbox_protocol.h"
 
@@ -35,7 +33,8 @@ namespace ssi {
 namespace {
 
 constexpr unsigned long kAwayOptions =
-    PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP;
+    PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP |
+    PTRACE_O_TRACECLONE;
 
 // Where our own pages and, while it is built, the window can be: clear of
 // everything in the image.
@@ -44,7 +43,7 @@ Result<RemoteAddr> PlaceForAgent(const ProcessImage& image) {
   for (const auto& area : image.areas) {
     vmas.push_back(area.vma);
   }
-  auto at = FindFree(vmas, kAgentSiteSize, kSiteFrom, kSiteLimit);
+  auto at = FindFree(vmas, SiteSize(1), kSiteFrom, kSiteLimit);
   if (!at) {
     return Fail(ErrorCode::kUnsupported, "no room for our page");
   }
@@ -61,6 +60,11 @@ SignalActions UnknownActions() {
     actions[i].handler = settable ? ~std::uint64_t{0} : kSigDefault;
   }
   return actions;
+}
+
+void Reap(HostPid thread) {
+  while (::waitpid(Raw(thread), nullptr, __WALL) < 0 && errno == EINTR) {
+  }
 }
 
 // The offset of the first `syscall` in the agent's code.
@@ -84,7 +88,7 @@ Result<Body> Body::Build(Sandbox& sandbox, const CapturedProcess& incoming,
   SpawnedProcess made = *std::move(spawned);
   Body body(Tracee(made.pid), std::move(made.pid_fd), code);
   SSI_TRY(body.tracee_.Seize(kAwayOptions));
-  body.window_.push_back(std::move(made.window));
+  body.site_.emplace(std::move(made.site));
   body.incoming_ = incoming;
   for (auto& area : body.incoming_.image.areas) {
     // What stays mapped at home is here a mapping of a file like any other.
@@ -101,8 +105,14 @@ Body::~Body() {
     return;  // moved from
   }
   ::kill(Raw(pid()), SIGKILL);
-  while (::waitpid(Raw(pid()), nullptr, __WALL) < 0 && errno == EINTR) {
+  // Its end is told only when all its threads have been reaped.
+  auto threads = ThreadsOf(pid());
+  for (HostPid thread : threads.value_or(std::vector<HostPid>())) {
+    if (thread != pid()) {
+      Reap(thread);
+    }
   }
+  Reap(pid());
 }
 
 Result<int> Body::TakeFile(CallRunner& runner, const UniqueFd& file_socket,
@@ -141,10 +151,10 @@ Result<int> Body::TakeFile(CallRunner& runner, const UniqueFd& file_socket,
 
 Status Body::MapContents(const LocalFile& local_file,
                          const UniqueFd& file_socket) {
-  AgentRunner runner(tracee_, window_[0]);
+  AgentRunner runner(tracee_, site_->window(0));
   SSI_ASSIGN(auto now, ReadVmaRanges(pid()));
   // Its own leftovers: the program of init, its stack.
-  std::vector<MemoryRun> keep = {{Raw(own_page_), kAgentSiteSize}};
+  std::vector<MemoryRun> keep = {{Raw(own_page_), site_->size()}};
   SSI_TRY(UnmapRanges(runner, RangesToUnmap(now, keep)));
   SSI_TRY(MoveVdso(runner, now, incoming_.image));
   std::map<std::uint32_t, FileToMap> numbers;
@@ -195,8 +205,11 @@ Status Body::DropPrivileges(CallRunner& runner) {
   struct {
     std::uint32_t version = 0x20080522;  // _LINUX_CAPABILITY_VERSION_3
     std::int32_t pid = 0;
-    std::array<std::uint32_t, 6> none{};
+    // Effective, permitted, inheritable; the first 32, then the others.
+    std::array<std::uint32_t, 6> sets{};
   } capabilities;
+  constexpr std::uint32_t kCheckpointRestore = 1U << (40 - 32);
+  capabilities.sets[3] = capabilities.sets[4] = kCheckpointRestore;
   CallBatch batch(runner);
   batch.Add("drop ambient capabilities", SYS_prctl,
             {PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0});
@@ -206,10 +219,8 @@ Status Body::DropPrivileges(CallRunner& runner) {
   return batch.Flush();
 }
 
-Status Body::InstallFilter(Sandbox& sandbox,
+Status Body::InstallFilter(Sandbox& sandbox, InjectingRunner& runner,
                            std::span<const sock_filter> filter) {
-  AgentRunner runner(tracee_, window_[0]);
-  SSI_TRY(DropPrivileges(runner));
   auto code = std::as_bytes(filter);
   std::vector<std::byte> placed(sizeof(sock_fprog) + code.size());
   std::uint64_t at = Raw(runner.space());
@@ -224,11 +235,13 @@ Status Body::InstallFilter(Sandbox& sandbox,
       // No file of ours stays in its table; the listener will be the only one.
       AgentCall{SYS_close_range, {0, ~0U, 0}, 0}};
   SSI_TRY(runner.Run(calls));
+  // On all threads at once.
+  constexpr std::uint64_t kFlags = SECCOMP_FILTER_FLAG_NEW_LISTENER |
+                                   SECCOMP_FILTER_FLAG_TSYNC |
+                                   SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
   auto install = [&](std::uint64_t flags) -> Result<std::int64_t> {
     calls[0] = AgentCall{
-        SYS_seccomp,
-        {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | flags, at},
-        0};
+        SYS_seccomp, {SECCOMP_SET_MODE_FILTER, kFlags | flags, at}, 0};
     SSI_TRY(runner.Run(calls));
     return calls[0].result;
   };
@@ -249,42 +262,56 @@ Status Body::InstallFilter(Sandbox& sandbox,
   return sandbox.Hold(listener_);
 }
 
-// From the agent into a plain stop: without window, and with the listener's
-// number closed. These calls come from our own page, where the filter stops
-// each for us.
-Status Body::LeaveAgent() {
-  bool stop_pending = false;
-  SSI_TRY(StopAgent(tracee_, stop_pending));
-  SSI_ASSIGN(RemoteAddr instruction, OwnSyscall());
-  SSI_ASSIGN(auto injector, Injector::Begin(tracee_, instruction));
+// Without window, and with the listener's number closed. These calls come from
+// our own page, where the filter stops each for us.
+Status Body::LeaveAgent(Injector& injector) {
   SSI_TRY(injector.MustCall("close", SYS_close_range, {0, ~0U, 0}));
-  std::uint64_t window = Raw(window_[0].remote());
   SSI_TRY(injector.MustCall("munmap of the window", SYS_munmap,
-                            {window, kWindowSize}));
+                            {Raw(site_->window(0).remote()), kWindowSize}));
   SSI_TRY(
       injector.MustCall("mmap of our page", SYS_mmap,
                         {Raw(own_space()), kPageSize, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
                          ~std::uint64_t{0}, 0}));
-  (void)injector.KeepBlocked();
-  window_.clear();
+  site_.reset();
   return {};
 }
 
 Status Body::Finish(Sandbox& sandbox, std::span<const sock_filter> filter) {
   {
-    AgentRunner runner(tracee_, window_[0]);
+    AgentRunner runner(tracee_, site_->window(0));
     SSI_TRY(FinishAreas(runner, incoming_.image, incoming_.contents));
     SSI_TRY(RestoreStates(runner, incoming_.image, UnknownActions()));
+    const ThreadImage& first = incoming_.image.threads[0];
+    if (!first.exited) {
+      CallBatch batch(runner);
+      SSI_TRY(AddThreadStates(batch, first));
+      SSI_TRY(batch.Flush());
+    }
+    SSI_TRY(DropPrivileges(runner));
   }
-  SSI_TRY(InstallFilter(sandbox, filter));
-  return LeaveAgent();
+  bool stop_pending = false;
+  SSI_TRY(StopAgent(tracee_, stop_pending));
+  SSI_ASSIGN(RemoteAddr instruction, OwnSyscall());
+  SSI_ASSIGN(auto injector, Injector::Begin(tracee_, instruction));
+  SSI_TRY(MakeThreads(injector));
+  AgentWindow& window = site_->window(0);
+  InjectingRunner runner(injector, pid(), window.remote_data(),
+                         window.data().size());
+  SSI_TRY(InstallFilter(sandbox, runner, filter));
+  SSI_TRY(LeaveAgent(injector));
+  (void)injector.KeepBlocked();
+  return incoming_.image.threads[0].exited ? EndLeader() : Status();
 }
 
 Status Body::Start() {
-  auto status = RestoreThread(tracee_, incoming_.image.threads[0]);
+  for (const auto& thread : incoming_.image.threads) {
+    if (!thread.exited) {
+      SSI_TRY(RestoreThread(Tracee(*Find(thread.tid)), thread));
+    }
+  }
   incoming_ = {};
-  return status;
+  return {};
 }
 
 Result<RemoteAddr> Body::OwnSyscall() const {
@@ -292,7 +319,7 @@ Result<RemoteAddr> Body::OwnSyscall() const {
   // run from it then.
   auto expected = AgentCode();
   std::vector<std::byte> found(expected.size());
-  auto status = ReadMemory(pid(), own_page_, found);
+  auto status = ReadMemory(living(), own_page_, found);
   if (!status || !std::equal(found.begin(), found.end(), expected.begin())) {
     return Fail(ErrorCode::kProtocol,
                 "the program has changed the runtime's page at {:#x}",
@@ -301,82 +328,24 @@ Result<RemoteAddr> Body::OwnSyscall() const {
   return own_page_ + SyscallOffset();
 }
 
-Result<std::int64_t> Body::Inject(std::uint64_t number, const CallArgs& args,
+Result<std::int64_t> Body::Inject(const Tracee& tracee, std::uint64_t number,
+                                  const CallArgs& args,
                                   std::span<const std::byte> in,
                                   std::span<std::byte> out) {
   SSI_ASSIGN(RemoteAddr instruction, OwnSyscall());
   if (!in.empty()) {
-    SSI_TRY(WriteMemory(pid(), own_space(), in));
+    SSI_TRY(WriteMemory(living(), own_space(), in));
   }
-  SSI_ASSIGN(auto injector, Injector::Begin(tracee_, instruction));
+  SSI_ASSIGN(auto injector, Injector::Begin(tracee, instruction));
   auto result = injector.Call(number, args);
   if (!result) {
     return result;
   }
   SSI_TRY(injector.End());
   if (!out.empty()) {
-    SSI_TRY(ReadMemory(pid(), own_space(), out));
+    SSI_TRY(ReadMemory(living(), own_space(), out));
   }
   return result;
-}
-
-Result<CapturedProcess> Body::Capture(ProcessImage followed) {
-  CapturedProcess captured;
-  ProcessImage& image = captured.image;
-  image = std::move(followed);
-  SSI_ASSIGN(auto vmas, ReadVmas(pid()));
-  SSI_TRY(LeaveVdso(tracee_, vmas));
-  SSI_ASSIGN(ThreadImage thread, CaptureThread(tracee_, image.pid));
-  if (!image.threads.empty()) {
-    thread.clear_child_tid = image.threads[0].clear_child_tid;
-    thread.pending = image.threads[0].pending;
-  }
-  image.threads.assign(1, std::move(thread));
-  {
-    SSI_ASSIGN(RemoteAddr instruction, OwnSyscall());
-    SSI_ASSIGN(auto injector, Injector::Begin(tracee_, instruction));
-    InjectingRunner runner(injector, pid(), own_space(), kPageSize);
-    SSI_TRY(CaptureMovingParts(runner, image));
-    // Home's are right: its name is set there first, also by way of /proc, and
-    // 0, the default of the slack, is another value in each of the two.
-    image.threads[0].name.clear();
-    image.states.timer_slack = -1;
-    SSI_TRY(injector.End());
-  }
-  SSI_ASSIGN(auto scanner, PageScanner::Open(pid()));
-  ScannedPages pages;
-  image.areas.clear();
-  for (const auto& vma : vmas) {
-    bool ours =
-        vma.start >= Raw(own_page_) && vma.end <= Raw(own_page_) + kOwnSize;
-    if (ours || vma.kind == Vma::Kind::kVsyscall ||
-        vma.kind == Vma::Kind::kOther) {
-      continue;
-    }
-    ImageArea area;
-    area.vma = vma;
-    if (vma.kind == Vma::Kind::kVdso) {
-      area.source = ImageArea::Source::kVdso;
-    } else if (vma.kind == Vma::Kind::kVvar) {
-      area.source = ImageArea::Source::kVvar;
-    } else if (vma.kind == Vma::Kind::kFile) {
-      auto file = FileOf(vma);
-      if (!file) {
-        return Fail(ErrorCode::kProtocol, "unknown file mapped at {:#x}",
-                    vma.start);
-      }
-      area.source = ImageArea::Source::kFile;
-      area.file = *file;
-      SSI_TRY(scanner.Scan(vma, pages));
-    } else {
-      SSI_TRY(scanner.Scan(vma, pages));
-    }
-    image.areas.push_back(std::move(area));
-  }
-  captured.contents = std::move(pages.contents);
-  image.guards = std::move(pages.guards);
-  captured.unreadable = UnreadableParts(vmas, captured.contents);
-  return captured;
 }
 
 }  // namespace ssi

@@ -2,16 +2,19 @@
 #define SSI_REMOTE_BODY_H_
 
 #include <linux/filter.h>
+#include <linux/sched.h>
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "process/agent_site.h"
 #include "process/image.h"
 #include "process/rebuild.h"
 #include "process/tracee.h"
@@ -32,7 +35,9 @@ using LocalFile = std::function<Result<const UniqueFd*>(std::uint32_t id)>;
 // Threads:    the tracer's; contents may be written by the bulk thread between
 //             Build and Finish.
 // Invariants: traced with EXITKILL from Build on. After Finish it has no open
-//             file, no capability, and every call goes through the filter.
+//             file, every call goes through the filter, and of capabilities it
+//             has only the one to choose the number of a new thread, in its own
+//             sandbox (CAP_CHECKPOINT_RESTORE).
 class Body {
  public:
   // Two pages of ours: the agent's code, whose `syscall` serves injected calls
@@ -51,6 +56,14 @@ class Body {
 
   [[nodiscard]] const Tracee& tracee() const { return tracee_; }
   [[nodiscard]] HostPid pid() const { return tracee_.pid(); }
+  // Of its threads one that has not exited: all of it can be looked at there.
+  [[nodiscard]] HostPid living() const {
+    return leader_exited_ && !threads_.empty() ? threads_.begin()->second
+                                               : pid();
+  }
+  [[nodiscard]] bool leader_exited() const { return leader_exited_; }
+  // The thread whose number at home is `tid`.
+  [[nodiscard]] std::optional<HostPid> Find(HomePid tid) const;
   [[nodiscard]] const UniqueFd& pid_fd() const { return pid_fd_; }
   [[nodiscard]] RemoteAddr own_page() const { return own_page_; }
   [[nodiscard]] const UniqueFd& listener() const { return listener_; }
@@ -60,16 +73,28 @@ class Body {
   // After the contents: protections, states, limits, and last the filter. The
   // process is stopped then.
   Status Finish(Sandbox& sandbox, std::span<const sock_filter> filter);
-  // Sets registers and mask; Continue of the tracee makes it run.
+  // Sets registers and masks; Continue of each thread makes it run.
   Status Start();
 
-  // Of a process that is stopped in the signal path. `followed`: what the
-  // caller knows of its image by having followed its calls (actions, states,
-  // files); areas, layout, registers and contents are read here.
+  // Of a process whose threads are all stopped in the signal path. `followed`:
+  // what the caller knows of its image by having followed its calls (actions,
+  // states, files); areas, layout, registers and contents are read here.
   Result<CapturedProcess> Capture(ProcessImage followed);
 
-  // Executes one system call in the stopped process, from our own page.
-  Result<std::int64_t> Inject(std::uint64_t number, const CallArgs& args,
+  // In the seccomp stop of a call that makes a thread, with all signals to be
+  // blocked by the caller's doing afterwards as they were: the call is made as
+  // a clone3 with number `tid`. The caller and the new thread, which is stopped
+  // too, are about to return from it. kProtocol where something else came of
+  // it: the program has changed our page in that moment.
+  Result<HostPid> CloneThread(const Tracee& tracee, const Registers& before,
+                              const std::optional<clone_args>& args,
+                              HomePid tid);
+  // A thread has ended; the first one stays a zombie.
+  void Forget(HomePid tid);
+
+  // Executes one system call in a stopped thread, from our own page.
+  Result<std::int64_t> Inject(const Tracee& tracee, std::uint64_t number,
+                              const CallArgs& args,
                               std::span<const std::byte> in = {},
                               std::span<std::byte> out = {});
   // Where `in` and `out` of Inject are.
@@ -87,9 +112,18 @@ class Body {
   Status MapContents(const LocalFile& local_file, const UniqueFd& file_socket);
   Result<int> TakeFile(CallRunner& runner, const UniqueFd& file_socket,
                        const UniqueFd& file);
-  Status InstallFilter(Sandbox& sandbox, std::span<const sock_filter> filter);
   Status DropPrivileges(CallRunner& runner);
-  Status LeaveAgent();
+  Status MakeThreads(Injector& injector);
+  Status RestoreThreadStates(const Tracee& tracee, RemoteAddr instruction,
+                             const ThreadImage& thread);
+  Status InstallFilter(Sandbox& sandbox, InjectingRunner& runner,
+                       std::span<const sock_filter> filter);
+  Status LeaveAgent(Injector& injector);
+  Status EndLeader();
+  Result<std::int64_t> MakeClone(const Tracee& tracee, const Registers& before,
+                                 HostPid& made);
+  Status CaptureThreads(const std::vector<Vma>& vmas, ProcessImage& image);
+  Status CaptureAreas(const std::vector<Vma>& vmas, CapturedProcess& captured);
   Status LearnFiles();
   Status LearnFileAt(const std::vector<Vma>& now, std::uint64_t address,
                      std::uint32_t file);
@@ -108,7 +142,9 @@ class Body {
   RemoteAddr own_page_;
   UniqueFd listener_;
   GuestThread::Wait wait_ = GuestThread::Wait::kKillable;
-  std::vector<AgentWindow> window_;  // one, until the process leaves the agent
+  bool leader_exited_ = false;
+  std::map<HomePid, HostPid> threads_;  // but the first one
+  std::optional<AgentSite> site_;       // until it leaves the agent
   CapturedProcess incoming_;
   std::map<LocalIdentity, std::uint32_t> files_;
 };

@@ -31,31 +31,71 @@ bool FileMapper::Shared() const {
   return (call_.args[kFlagsArgument] & MAP_TYPE) == MAP_SHARED;
 }
 
-void FileMapper::Begin(const Notification& call) {
-  call_ = call;
-  if (Shared() && (call.args[kProtArgument] & PROT_WRITE) != 0) {
-    come_home_(call, "shared mappings are not rebuilt away yet");
+void FileMapper::Begin(GuestThread& thread, const Notification& call) {
+  waiting_.push_back({&thread, call});
+  BeginNext();
+}
+
+void FileMapper::BeginNext() {
+  while (step_ == Step::kIdle && !waiting_.empty()) {
+    thread_ = waiting_.front().thread;
+    call_ = waiting_.front().call;
+    waiting_.pop_front();
+    if (call_.number == SYS_mremap) {
+      BeginRemap();
+    } else {
+      BeginMap();
+    }
+  }
+}
+
+// The thread has its answer, or will have it.
+void FileMapper::End() {
+  step_ = Step::kIdle;
+  thread_ = nullptr;
+}
+
+void FileMapper::OnThreadGone(const GuestThread& thread) {
+  std::erase_if(waiting_, [&thread](const Waiting& waiting) {
+    return waiting.thread == &thread;
+  });
+  if (thread_ == &thread) {
+    ++id_;  // what was asked for is not waited for any more
+    End();
+    BeginNext();
+  }
+}
+
+void FileMapper::BeginMap() {
+  if (Shared() && (call_.args[kProtArgument] & PROT_WRITE) != 0) {
+    End();
+    come_home_(call_, "shared mappings are not rebuilt away yet");
     return;
   }
-  if (call.args[kOffsetArgument] % kPageSize != 0) {
+  if (call_.args[kOffsetArgument] % kPageSize != 0) {
     Refuse(-EINVAL);
     return;
   }
-  std::uint64_t size = PageUp(call.args[kLengthArgument]);
-  needed_ = {call.args[kOffsetArgument], size};
+  std::uint64_t size = PageUp(call_.args[kLengthArgument]);
+  needed_ = {call_.args[kOffsetArgument], size};
   fetched_ = 0;
   step_ = Step::kAsking;
   Ask();
 }
 
-void FileMapper::BeginRemap(const Notification& call) {
-  call_ = call;
-  if (call.args[2] <= call.args[1] || !FindGrown()) {
-    parts_.thread.AnswerByKernel();
+void FileMapper::BeginRemap() {
+  if (call_.args[2] <= call_.args[1] || !FindGrown()) {
+    AnswerByKernel();
     return;
   }
   fetched_ = 0;
   Need();
+}
+
+void FileMapper::AnswerByKernel() {
+  GuestThread& thread = *thread_;
+  End();
+  thread.AnswerByKernel();
 }
 
 // The file below the mapping that mremap is about, and what it will need of
@@ -67,7 +107,7 @@ bool FileMapper::FindGrown() {
       })) {
     return false;
   }
-  auto vmas = ReadVmas(parts_.body.pid());
+  auto vmas = ReadVmas(parts_.body.living());
   const Vma* vma = vmas ? FindVma(*vmas, call_.args[0]) : nullptr;
   if (vma == nullptr) {
     return false;
@@ -102,24 +142,26 @@ void FileMapper::Ask() {
 }
 
 Status FileMapper::OnReply(const wire::MapFileReply& reply) {
+  if (reply.id() < id_) {
+    return {};  // for a thread that has ended
+  }
   if (reply.id() != id_ ||
       (step_ != Step::kAsking && step_ != Step::kFetching)) {
     return Fail(ErrorCode::kProtocol, "map reply to no request");
   }
+  Status status;
   if (!reply.come_home().empty()) {
-    step_ = Step::kIdle;
+    End();
     come_home_(call_, reply.come_home().substr(0, kMostReason));
-    return {};
-  }
-  if (reply.error() != 0) {
+  } else if (reply.error() != 0) {
     Refuse(-std::clamp(reply.error(), 1, 4095));
-    return {};
-  }
-  if (reply.zero()) {
+  } else if (reply.zero()) {
     MapZero();
-    return {};
+  } else {
+    status = step_ == Step::kAsking ? TakeFile(reply) : TakeBytes(reply);
   }
-  return step_ == Step::kAsking ? TakeFile(reply) : TakeBytes(reply);
+  BeginNext();
+  return status;
 }
 
 Status FileMapper::TakeFile(const wire::MapFileReply& reply) {
@@ -178,8 +220,7 @@ Status FileMapper::TakeBytes(const wire::MapFileReply& reply) {
 
 void FileMapper::Done() {
   if (call_.number == SYS_mremap) {
-    step_ = Step::kIdle;
-    parts_.thread.AnswerByKernel();
+    AnswerByKernel();
   } else {
     Map(parts_.files.Find(file_)->get());
   }
@@ -197,44 +238,47 @@ void FileMapper::MapZero() {
 
 void FileMapper::Map(int fd) {
   auto number = static_cast<int>(call_.args[kFdArgument]);
-  if (auto status = parts_.thread.AddFd(fd, number); !status) {
+  if (auto status = thread_->AddFd(fd, number); !status) {
     // With the file at hand now, should the call be made again.
     Refuse(status.error().code == ErrorCode::kGone ? kRestartNoIntr : -ENOMEM);
     return;
   }
   step_ = Step::kMapping;
   // Stops right behind the call, before the program runs on; or in its place.
-  parts_.thread.RequestStop();
-  if (!parts_.thread.Torn()) {
-    parts_.thread.AnswerByKernel();
+  thread_->RequestStop();
+  if (!thread_->Torn()) {
+    thread_->AnswerByKernel();
   }
 }
 
-void FileMapper::OnThreadStopped() {
-  if (step_ != Step::kMapping) {
+void FileMapper::OnThreadStopped(const GuestThread& thread) {
+  if (step_ != Step::kMapping || thread_ != &thread) {
     return;
   }
-  if (auto registers = parts_.thread.tracee().GetRegisters()) {
+  if (auto registers = thread.tracee().GetRegisters()) {
     Mapped(registers->result());
+    End();
+    BeginNext();
   }
 }
 
-void FileMapper::OnThreadTorn() {
-  if (step_ != Step::kMapping) {
+void FileMapper::OnThreadTorn(const GuestThread& thread) {
+  if (step_ != Step::kMapping || thread_ != &thread) {
     return;
   }
-  auto result = parts_.body.Inject(SYS_mmap, call_.args);
+  auto result = parts_.body.Inject(thread.tracee(), SYS_mmap, call_.args);
   if (!result) {
     spdlog::error("guest: map a file: {}", result.error().message);
   }
   std::int64_t value = result.value_or(-ENOMEM);
   Mapped(value);
-  parts_.thread.Answer(value);
+  Refuse(value);
+  BeginNext();
 }
 
 void FileMapper::Mapped(std::int64_t result) {
-  step_ = Step::kIdle;
-  auto closed = parts_.body.Inject(SYS_close, {call_.args[kFdArgument]});
+  auto closed = parts_.body.Inject(thread_->tracee(), SYS_close,
+                                   {call_.args[kFdArgument]});
   if (!closed) {
     spdlog::error("guest: close a mapped file: {}", closed.error().message);
   }
@@ -247,9 +291,10 @@ void FileMapper::Mapped(std::int64_t result) {
   }
 }
 
-void FileMapper::Refuse(std::int64_t error) {
-  step_ = Step::kIdle;
-  parts_.thread.Answer(error);
+void FileMapper::Refuse(std::int64_t result) {
+  GuestThread& thread = *thread_;
+  End();
+  thread.Answer(result);
 }
 
 }  // namespace ssi

@@ -2,6 +2,7 @@
 #define SSI_REMOTE_FILE_MAPPER_H_
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 
 #include "process/image.h"
@@ -18,13 +19,12 @@ namespace ssi {
 // kernel make the guest's own mmap on a file of this node, which is given the
 // guest under the same number for just that call.
 //
-// Owner:   the remote. One mapping at a time.
+// Owner:   the guest. One mapping at a time; the others wait.
 // Threads: the tracer's.
 class FileMapper {
  public:
   struct Parts {
     proto::Channel& channel;
-    GuestThread& thread;
     Body& body;
     LocalFiles& files;
     ProcessImage& followed;
@@ -35,20 +35,26 @@ class FileMapper {
                  come_home)
       : parts_(parts), come_home_(std::move(come_home)) {}
 
-  void Begin(const Notification& call);
-  // mremap: where a mapping grows over bytes of a file that have not been
-  // fetched yet, they are before the kernel makes the call.
-  void BeginRemap(const Notification& call);
+  // An mmap, which `thread` waits in; or an mremap: where a mapping grows over
+  // bytes of a file that have not been fetched yet, they are before the kernel
+  // makes the call.
+  void Begin(GuestThread& thread, const Notification& call);
   Status OnReply(const wire::MapFileReply& reply);
-  // The thread has stopped behind its mmap: takes the descriptor away again.
-  void OnThreadStopped();
-  // The thread has stopped instead of making its mmap: it is made for it.
-  void OnThreadTorn();
+  // A thread has stopped, behind its mmap: takes the descriptor away again.
+  void OnThreadStopped(const GuestThread& thread);
+  // A thread has stopped instead of making its mmap: it is made for it.
+  void OnThreadTorn(const GuestThread& thread);
+  // It has ended.
+  void OnThreadGone(const GuestThread& thread);
   [[nodiscard]] bool Busy() const { return step_ != Step::kIdle; }
 
  private:
   enum class Step : std::uint8_t { kIdle, kAsking, kFetching, kMapping };
 
+  void BeginNext();
+  void BeginMap();
+  void BeginRemap();
+  void End();
   Status TakeFile(const wire::MapFileReply& reply);
   void Need();
   [[nodiscard]] bool FindGrown();
@@ -58,12 +64,20 @@ class FileMapper {
   void MapZero();
   void Map(int fd);
   void Mapped(std::int64_t result);
-  void Refuse(std::int64_t error);
+  // The call's answer.
+  void Refuse(std::int64_t result);
+  void AnswerByKernel();
   [[nodiscard]] bool Shared() const;
 
   Parts parts_;
   std::function<void(const Notification&, std::string_view reason)> come_home_;
   Step step_ = Step::kIdle;
+  struct Waiting {
+    GuestThread* thread;
+    Notification call;
+  };
+  std::deque<Waiting> waiting_;
+  GuestThread* thread_ = nullptr;  // of the mapping under way
   Notification call_;
   MappedFile file_;  // id 0: it is memory, /dev/zero
   MemoryRun needed_{};

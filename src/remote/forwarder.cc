@@ -67,10 +67,15 @@ bool Forwarder::Forward(const supervisor::CallRow& row, const CallArgs& args,
   return true;
 }
 
+std::uint64_t Forwarder::NextId() {
+  id_ = proto::session::CallId(Raw(tid_), static_cast<std::uint32_t>(id_) + 1);
+  return id_;
+}
+
 void Forwarder::SendRequest(std::uint16_t flags) {
   kind_ = Kind::kCall;
   ++calls_;
-  channel_.Send(proto::session::kCall, flags, ++id_,
+  channel_.Send(proto::session::kCall, flags, NextId(),
                 {request_.head.Wire(), request_.data.bytes()});
 }
 
@@ -83,7 +88,7 @@ void Forwarder::ForwardRestart(const PendingCall& pending, Finish finish) {
   RequestHead head;
   head.nr = SYS_restart_syscall;
   ++calls_;
-  channel_.Send(proto::session::kCall, 0, ++id_, head.Wire());
+  channel_.Send(proto::session::kCall, 0, NextId(), head.Wire());
 }
 
 void Forwarder::ChangeMask(std::uint64_t mask, Finish finish) {
@@ -94,7 +99,7 @@ void Forwarder::ChangeMask(std::uint64_t mask, Finish finish) {
   Told told;
   told.kind = Told::Kind::kMask;
   told.mask = mask;
-  channel_.Send(proto::session::kTold, proto::session::kAnswerWanted, ++id_,
+  channel_.Send(proto::session::kTold, proto::session::kAnswerWanted, NextId(),
                 std::as_bytes(std::span(&told, 1)));
 }
 
@@ -240,7 +245,7 @@ void Forwarder::SendUndo(const char* name, const CallArgs& args,
   supervisor::MarshalIn(*supervisor::FindCall(name), args, memory_, undo_);
   kind_ = Kind::kUndo;
   undo_result_ = result;
-  channel_.Send(proto::session::kCall, proto::session::kFollowing, ++id_,
+  channel_.Send(proto::session::kCall, proto::session::kFollowing, NextId(),
                 {undo_.head.Wire(), undo_.data.bytes()});
 }
 

@@ -15,9 +15,9 @@
 
 namespace ssi {
 
-// Sends the calls of a guest home and brings back their results.
+// Sends the calls of one thread of a guest home and brings back their results.
 //
-// Owner:      the remote; one call at a time (its one thread waits for it).
+// Owner:      the remote; one call at a time (the thread waits for it).
 // Borrows:    the channel.
 // Threads:    the loop's.
 // Invariants: `finish` comes exactly once for each call, unless the forwarder
@@ -39,11 +39,13 @@ class Forwarder {
     const Clock& clock;
     proto::Channel& channel;
     HostPid guest;
+    HomePid tid;  // the thread's number at home
     Behind behind;
   };
 
   explicit Forwarder(Parts parts)
-      : channel_(parts.channel),
+      : tid_(parts.tid),
+        channel_(parts.channel),
         memory_(parts.guest),
         clock_(parts.clock),
         behind_(std::move(parts.behind)),
@@ -80,6 +82,7 @@ class Forwarder {
   [[nodiscard]] std::uint64_t calls() const { return calls_; }
 
  private:
+  [[nodiscard]] std::uint64_t NextId();
   void SendRequest(std::uint16_t flags);
   Status TakeCallReply(const supervisor::ReplyView& reply);
   Status TakeRestartReply(const supervisor::ReplyView& reply);
@@ -88,6 +91,7 @@ class Forwarder {
   void Undo(const supervisor::UndoHint& undo, std::int64_t result);
   void SendUndo(const char* name, const CallArgs& args, std::int64_t result);
 
+  HomePid tid_;
   proto::Channel& channel_;
   ProcessMemory memory_;
   const Clock& clock_;

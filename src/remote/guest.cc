@@ -10,9 +10,6 @@
 #include <algorithm>
 #include <array>
 
-#include <spdlog/spdlog.h>
-
-#include "base/fault.h"
 #include "process/cpu_time.h"
 #include "proto/message.h"
 #include "proto/session_frames.h"
@@ -24,10 +21,6 @@ namespace ssi {
 namespace {
 
 using namespace std::chrono_literals;
-
-// A quick answer of home is worth waiting for: a sleep and a wake-up across
-// CPUs cost 30 us (design, section 12).
-constexpr Nanos kPollForReply = 50us;
 
 // A process's own limits apply where its memory is. The core limit of 1 makes
 // the kernel write no core here, not even to a pipe (core(5)).
@@ -59,7 +52,7 @@ Status ApplyLimits(HostPid pid, const ProcessImage& image) {
 }  // namespace
 
 Guest::Guest(Places places, Hooks hooks)
-    : places_(places), hooks_(std::move(hooks)) {}
+    : places_(places), hooks_(std::move(hooks)), leader_timer_(places.loop) {}
 
 Guest::~Guest() {
   Destroy();
@@ -110,51 +103,111 @@ Status Guest::Finish() {
 }
 
 void Guest::MakeParts() {
-  const ThreadImage& thread = followed_.threads[0];
-  signal_state_ = SignalState(followed_.actions, thread.signal_mask);
+  signal_state_ = SignalState(followed_.actions);
   notifications_.emplace(body_->listener().get());
-  thread_.emplace(body_->tracee(), *notifications_, body_->wait());
-  forwarder_.emplace(Forwarder::Parts{places_.loop, places_.clock,
-                                      places_.channel, pid(),
-                                      [this](const ClockFloor& home) {
-                                        return BehindHome(home);
-                                      }});
-  sleeper_.emplace(places_.loop, places_.clock, pid());
-  signals_.emplace(
-      *thread_, signal_state_,
-      AwaySignals::Hooks{[this](const wire::SignalAnswer& answer) {
-                           if (auto bytes = proto::EncodeMessage(answer)) {
-                             places_.channel.Send(proto::session::kSignalAnswer,
-                                                  0, 0, *bytes);
-                           }
-                         },
-                         [this](const Told& told) { Tell(told); },
-                         [this] {
-                           calls_->InterruptLocal();
-                         }});
-  mapper_.emplace(FileMapper::Parts{places_.channel, *thread_, *body_,
-                                    places_.files, followed_},
-                  [this](const Notification& call, std::string_view reason) {
-                    calls_->ComeHome(call, reason);
-                  });
-  calls_.emplace(
-      AwayCalls::Parts{*thread_, *forwarder_, *sleeper_, *signals_,
-                       signal_state_, followed_, places_.clock, pid()},
-      AwayCalls::Hooks{
-          [this](const Told& told) { Tell(told); },
-          [this](int number, std::string_view reason) {
-            hooks_.come_home(number, reason);
-          },
-          [this](const Notification& call) { mapper_->Begin(call); },
-          [this](const Notification& call) {
-            mapper_->BeginRemap(call);
-          }});
+  mapper_.emplace(
+      FileMapper::Parts{places_.channel, *body_, places_.files, followed_},
+      [this](const Notification& call, std::string_view reason) {
+        FindTask(call.thread)->calls.ComeHome(call, reason);
+      });
+  for (const auto& thread : followed_.threads) {
+    if (!thread.exited) {
+      auto& task = AddTask(thread.tid, Tracee(*body_->Find(thread.tid)),
+                           thread.signal_mask);
+      task.calls.SetPending(thread.pending);
+    }
+  }
   listener_watch_ = std::make_unique<ReadWatch>(
       places_.loop, body_->listener().get(), [this] { OnListener(); });
 }
 
-void Guest::Tell(const Told& told) {
-  places_.channel.Send(proto::session::kTold, 0, 0,
+AwayCalls::Hooks Guest::CallHooks(HomePid tid, HostPid here) {
+  AwayCalls::Hooks hooks;
+  hooks.tell = [this, tid](const Told& told) {
+    Tell(tid, told);
+  };
+  hooks.come_home = [this, tid](int number, std::string_view reason) {
+    wire::ComeHome come;
+    come.set_number(number);
+    come.set_reason(std::string(reason));
+    come.set_thread(Raw(tid));
+    hooks_.come_home(come);
+  };
+  hooks.map_file = [this, here](const Notification& call) {
+    mapper_->Begin(FindTask(here)->thread, call);
+  };
+  hooks.remap = [this, here](const Notification& call) {
+    mapper_->Begin(FindTask(here)->thread, call);
+  };
+  hooks.thread_of = [this](HomePid other) {
+    const auto* task = FindTask(other);
+    return task == nullptr ? std::nullopt : std::optional(task->here());
+  };
+  return hooks;
+}
+
+AwaySignals::Hooks Guest::SignalHooks(HomePid tid, HostPid here) {
+  AwaySignals::Hooks hooks;
+  hooks.answer = [this](const wire::SignalAnswer& answer) {
+    if (auto bytes = proto::EncodeMessage(answer)) {
+      places_.channel.Send(proto::session::kSignalAnswer, 0, 0, *bytes);
+    }
+  };
+  hooks.tell = [this, tid](const Told& told) {
+    Tell(tid, told);
+  };
+  hooks.interrupt_local = [this, here] {
+    FindTask(here)->calls.InterruptLocal();
+  };
+  return hooks;
+}
+
+GuestTask& Guest::AddTask(HomePid tid, const Tracee& tracee,
+                          std::uint64_t mask) {
+  HostPid here = tracee.pid();
+  Forwarder::Parts forwarder{places_.loop,
+                             places_.clock,
+                             places_.channel,
+                             here,
+                             tid,
+                             [this](const ClockFloor& home) {
+                               return BehindHome(home);
+                             }};
+  auto& task = tasks_[here];
+  task = std::make_unique<GuestTask>(GuestTask::Parts{
+      body_->pid(), tid, GuestThread(tracee, *notifications_, body_->wait()),
+      signal_state_, mask, std::move(forwarder), SignalHooks(tid, here),
+      CallHooks(tid, here), followed_});
+  return *task;
+}
+
+GuestTask* Guest::FindTask(HostPid here) const {
+  auto found = tasks_.find(here);
+  return found == tasks_.end() ? nullptr : found->second.get();
+}
+
+GuestTask* Guest::FindTask(HomePid tid) const {
+  auto found = std::find_if(
+      tasks_.begin(), tasks_.end(),
+      [tid](const auto& entry) { return entry.second->tid == tid; });
+  return found == tasks_.end() ? nullptr : found->second.get();
+}
+
+void Guest::Hold(GuestThread::Hold hold) {
+  for (auto& [here, task] : tasks_) {
+    task->thread.AddHold(hold);
+  }
+}
+
+void Guest::Drop(GuestThread::Hold hold) {
+  for (auto& [here, task] : tasks_) {
+    task->thread.DropHold(hold);
+  }
+}
+
+void Guest::Tell(HomePid tid, const Told& told) {
+  places_.channel.Send(proto::session::kTold, 0,
+                       proto::session::CallId(Raw(tid), 0),
                        std::as_bytes(std::span(&told, 1)));
 }
 
@@ -184,7 +237,7 @@ Status Guest::Start() {
   SSI_TRY(body_->Start());
   incoming_ = {};
   started_ = true;
-  thread_->DropHold(GuestThread::kHoldMove);
+  Drop(GuestThread::kHoldMove);
   return {};
 }
 
@@ -192,32 +245,39 @@ void Guest::Freeze() {
   freezing_ = true;
   frozen_told_ = false;
   settling_ = false;
-  thread_->AddHold(GuestThread::kHoldMove);
+  Hold(GuestThread::kHoldMove);
   CheckFrozen();
 }
 
 void Guest::Settle() {
   settling_ = true;
-  if (thread_->place() == GuestThread::Place::kNotified) {
-    forwarder_->Cancel();
-    sleeper_->Interrupt();
+  for (auto& [here, task] : tasks_) {
+    if (task->thread.place() == GuestThread::Place::kNotified) {
+      task->forwarder.Cancel();
+      task->sleeper.Interrupt();
+    }
   }
   CheckFrozen();
 }
 
 void Guest::CheckFrozen() {
-  if (!freezing_) {
+  if (!freezing_ || tasks_.empty()) {
     return;
   }
   // A thread in a notification does not compute, and will not before it is
   // answered and stopped.
-  bool still = thread_->place() != GuestThread::Place::kRunning;
+  bool still = std::all_of(tasks_.begin(), tasks_.end(), [](const auto& entry) {
+    return entry.second->thread.place() != GuestThread::Place::kRunning;
+  });
   if (still && !frozen_told_) {
     frozen_told_ = true;
     asio::post(places_.loop, hooks_.frozen);
   }
-  if (settling_ && thread_->Stopped() && !forwarder_->Outstanding() &&
-      !mapper_->Busy()) {
+  bool settled =
+      settling_ && !mapper_->Busy() &&
+      std::all_of(tasks_.begin(), tasks_.end(),
+                  [](const auto& entry) { return entry.second->Settled(); });
+  if (settled) {
     settling_ = false;
     asio::post(places_.loop, hooks_.settled);
   }
@@ -225,8 +285,8 @@ void Guest::CheckFrozen() {
 
 // From the stop at a call that comes home into the signal path, with the call
 // about to be made.
-Status Guest::LeaveSeccompStop() {
-  const Tracee& tracee = thread_->tracee();
+Status Guest::LeaveSeccompStop(GuestTask& task) {
+  const Tracee& tracee = task.thread.tracee();
   SSI_ASSIGN(auto registers, tracee.GetRegisters());
   std::uint64_t number = registers.call_number();
   registers.SkipCall(0);
@@ -245,60 +305,71 @@ Status Guest::LeaveSeccompStop() {
   }
   SSI_ASSIGN(registers, tracee.GetRegisters());
   registers.RewindCall(number);
-  in_seccomp_stop_ = false;
+  task.in_seccomp_stop = false;
   return tracee.SetRegisters(registers);
 }
 
 Result<CapturedProcess> Guest::Capture() {
-  if (in_seccomp_stop_) {
-    SSI_TRY(LeaveSeccompStop());
+  for (auto& [here, task] : tasks_) {
+    if (task->in_seccomp_stop) {
+      SSI_TRY(LeaveSeccompStop(*task));
+    }
   }
   ProcessImage known = followed_;
   known.areas.clear();
   known.actions = signal_state_.actions();  // as set here
-  SSI_ASSIGN(auto registers, thread_->tracee().GetRegisters());
-  known.threads[0].pending = calls_->PendingOf(registers);
-  if (registers.InCall() && registers.result() == kRestartBlock &&
-      !known.threads[0].pending) {
-    // The one wait that the kernel makes here unseen: FUTEX_WAIT_BITSET until
-    // a point in time, which is the same one wherever the call is made again.
-    registers.SetInterrupted(SYS_futex, kRestartNoHand);
-    SSI_TRY(thread_->tracee().SetRegisters(registers));
-  }
-  SSI_ASSIGN(CpuTime here, CpuTimeOf(pid()));
+  SSI_ASSIGN(CpuTime here, CpuTimeOf(body_->pid()));
   SSI_ASSIGN(auto captured, body_->Capture(std::move(known)));
   captured.image.cpu_elsewhere = followed_.cpu_elsewhere + here;
-  captured.image.threads[0].undelivered = signals_->Undelivered();
+  TakePending(captured);
   captured.image.clock_floor = {places_.clock.Monotonic() + shift_.monotonic,
                                 places_.clock.Boot() + shift_.boot};
-  followed_.threads[0].pending = captured.image.threads[0].pending;
   return captured;
+}
+
+// What only this side knows of the threads: calls with time left, and signals
+// that have been accepted and not delivered. They stay here, too.
+void Guest::TakePending(CapturedProcess& captured) {
+  for (auto& thread : captured.image.threads) {
+    auto* task = FindTask(thread.tid);
+    if (task == nullptr) {
+      continue;  // it has exited
+    }
+    thread.undelivered = task->away_signals.Undelivered();
+    thread.pending = task->calls.PendingOf(thread.registers);
+    task->calls.SetPending(thread.pending);
+    if (thread.registers.InCall() &&
+        thread.registers.result() == kRestartBlock && !thread.pending) {
+      // The one wait that the kernel makes here unseen: FUTEX_WAIT_BITSET until
+      // a point in time, which is the same one wherever the call is made again.
+      thread.registers.SetInterrupted(SYS_futex, kRestartNoHand);
+    }
+  }
 }
 
 void Guest::Resume() {
   freezing_ = false;
   settling_ = false;
-  thread_->DropHold(GuestThread::kHoldHome);
-  thread_->DropHold(GuestThread::kHoldMove);
+  Drop(GuestThread::kHoldHome);
+  Drop(GuestThread::kHoldMove);
 }
 
 void Guest::Destroy() {
   over_ = true;
   listener_watch_.reset();
-  calls_.reset();
+  leader_timer_.Stop();
+  tasks_.clear();
   mapper_.reset();
-  signals_.reset();
-  sleeper_.reset();
-  forwarder_.reset();
   body_.reset();
   sandbox_.reset();
 }
 
 Status Guest::OnReply(std::uint64_t id, std::span<const std::byte> payload) {
-  if (!forwarder_) {
-    return Fail(ErrorCode::kProtocol, "a reply before any call");
+  auto* task = FindTask(HomePid{proto::session::ThreadOfCall(id)});
+  if (task == nullptr) {
+    return Fail(ErrorCode::kProtocol, "a reply for no thread");
   }
-  auto status = forwarder_->OnReply(id, payload);
+  auto status = task->forwarder.OnReply(id, payload);
   CheckFrozen();
   return status;
 }
@@ -313,49 +384,37 @@ Status Guest::OnMapReply(const wire::MapFileReply& reply) {
 }
 
 void Guest::OnSignal(const wire::SignalOffer& offer) {
-  if (signals_ && !over_) {
-    signals_->OnOffer(offer);
+  auto* task = FindTask(HomePid{offer.thread()});
+  if (task != nullptr && !over_) {
+    task->away_signals.OnOffer(offer);
     CheckFrozen();
   }
 }
 
 void Guest::OnStop() {
-  if (thread_) {
-    thread_->AddHold(GuestThread::kHoldJobStop);
-  }
+  job_stopped_ = true;
+  Hold(GuestThread::kHoldJobStop);
 }
 
 void Guest::OnContinue() {
-  if (thread_) {
-    thread_->DropHold(GuestThread::kHoldJobStop);
-  }
-}
-
-void Guest::OnListener() {
-  auto call = notifications_->Receive();
-  if (!call || !*call || over_) {
-    return;
-  }
-  (void)fault::Hit("guest.call");
-  thread_->OnNotified(**call);
-  calls_->OnCall(**call);
-  signals_->OnCallTaken();
-  CheckFrozen();
-  if (forwarder_->Outstanding()) {
-    places_.channel.PollFor(kPollForReply);
-  }
+  job_stopped_ = false;
+  Drop(GuestThread::kHoldJobStop);
 }
 
 std::string Guest::WhereItIs() const {
-  if (!thread_) {
-    return "not started";
+  for (const auto& [here, task] : tasks_) {
+    if (task->Settled()) {
+      continue;
+    }
+    std::string where = "computes";
+    if (task->thread.place() == GuestThread::Place::kNotified) {
+      const auto* row =
+          supervisor::FindCall(task->thread.notification().number);
+      where = fmt::format("in {}", row == nullptr ? "a call" : row->name);
+    }
+    return fmt::format("thread {} {}", Raw(task->tid), where);
   }
-  if (thread_->place() == GuestThread::Place::kNotified) {
-    const auto* row = supervisor::FindCall(thread_->notification().number);
-    return fmt::format("thread {} in {}", Raw(followed_.pid),
-                       row == nullptr ? "a call" : row->name);
-  }
-  return fmt::format("thread {} computes", Raw(followed_.pid));
+  return "not started";
 }
 
 wire::Usage Guest::Usage() const {
@@ -367,14 +426,18 @@ wire::Usage Guest::Usage() const {
     }
     usage.set_host_pid(Raw(body_->pid()));
   }
-  if (calls_) {
-    usage.set_local_calls(calls_->answered_here());
+  std::uint64_t answered = answered_by_ended_;
+  for (const auto& [here, task] : tasks_) {
+    answered += task->calls.answered_here();
   }
+  usage.set_local_calls(answered);
   return usage;
 }
 
 bool Guest::HasOutstandingCall() const {
-  return forwarder_ && forwarder_->Outstanding();
+  return std::any_of(tasks_.begin(), tasks_.end(), [](const auto& entry) {
+    return entry.second->forwarder.Outstanding();
+  });
 }
 
 }  // namespace ssi

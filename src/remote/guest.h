@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,15 +13,11 @@
 #include "process/image.h"
 #include "proto/channel.h"
 #include "proto/session.pb.h"
-#include "remote/away_calls.h"
-#include "remote/away_signals.h"
 #include "remote/body.h"
 #include "remote/file_mapper.h"
-#include "remote/forwarder.h"
-#include "remote/guest_thread.h"
+#include "remote/guest_task.h"
 #include "remote/local_files.h"
 #include "remote/sandbox.h"
-#include "remote/sleeper.h"
 
 namespace ssi {
 
@@ -38,7 +35,8 @@ class Guest {
   struct Hooks {
     // It has ended, or wants to: nothing of it runs any more.
     std::function<void(const wire::Exit&)> exited;
-    std::function<void(int number, std::string_view reason)> come_home;
+    std::function<void(const wire::ComeHome&)> come_home;
+    std::function<void(const wire::LifeRequest&)> life;
     std::function<void()> frozen;
     std::function<void()> settled;
   };
@@ -83,14 +81,16 @@ class Guest {
   // ---- from home ----
   Status OnReply(std::uint64_t id, std::span<const std::byte> payload);
   Status OnMapReply(const wire::MapFileReply& reply);
+  Status OnLifeReply(const wire::LifeReply& reply);
   void OnSignal(const wire::SignalOffer& offer);
   void OnStop();
   void OnContinue();
 
-  // Looks for stops and the end of the body; called after each SIGCHLD.
+  // Looks for stops and ends of its threads; called after each SIGCHLD.
   void PollStops();
 
-  [[nodiscard]] HostPid pid() const { return body_->pid(); }
+  // Through which all of it can be looked at.
+  [[nodiscard]] HostPid pid() const { return body_->living(); }
   // Of the init of its sandbox.
   [[nodiscard]] const UniqueFd& init_pid_fd() const {
     return sandbox_->init_pid_fd();
@@ -102,19 +102,43 @@ class Guest {
   [[nodiscard]] bool HasOutstandingCall() const;
 
  private:
+  using Tasks = std::map<HostPid, std::unique_ptr<GuestTask>>;
+
   Status MakeSandbox();
   void MakeParts();
+  GuestTask& AddTask(HomePid tid, const Tracee& tracee, std::uint64_t mask);
+  AwayCalls::Hooks CallHooks(HomePid tid, HostPid here);
+  AwaySignals::Hooks SignalHooks(HomePid tid, HostPid here);
+  [[nodiscard]] GuestTask* FindTask(HostPid here) const;
+  [[nodiscard]] GuestTask* FindTask(HomePid tid) const;
+  void Hold(GuestThread::Hold hold);
+  void Drop(GuestThread::Hold hold);
+
+  // ---- guest_stops.cc ----
   void OnListener();
-  void OnStopStatus(const Stop& stop);
-  void NoteStop();
-  void OnInterrupted();
-  void OnSeccompStop();
-  void OnLifeCall(const Registers& registers);
+  void OnStopStatus(GuestTask& task, const Stop& stop);
+  void NoteStop(GuestTask& task);
+  void OnInterrupted(GuestTask& task);
+  void OnSeccompStop(GuestTask& task);
+  void ComeHome(GuestTask& task, const Registers& registers, bool unknown);
   void OnDeath(const Stop& stop);
+  void EndWith(const wire::Exit& exit);
   void Fatal(const std::string& reason);
+
+  // ---- guest_life.cc ----
+  void OnLifeCall(GuestTask& task, const Registers& registers);
+  void BeginNewThread(GuestTask& task, std::uint64_t flags);
+  void BeginEndThread(GuestTask& task, std::uint64_t code);
+  void MakeThread(GuestTask& task, HomePid tid);
+  void EndTask(GuestTask& task);
+  void OnTaskEnded(HostPid here);
+  void AskHome(GuestTask& task, LifeCall::Kind kind, wire::LifeRequest request);
+  void AwaitLeaderEnd();
+
   void CheckFrozen();
-  void Tell(const Told& told);
-  Status LeaveSeccompStop();
+  void Tell(HomePid tid, const Told& told);
+  Status LeaveSeccompStop(GuestTask& task);
+  void TakePending(CapturedProcess& captured);
   [[nodiscard]] Nanos BehindHome(const ClockFloor& home) const;
   Status WaitForClock(const ClockFloor& floor) const;
 
@@ -129,20 +153,19 @@ class Guest {
 
   // Made by MakeParts, when there is a body.
   std::optional<Notifications> notifications_;
-  std::optional<GuestThread> thread_;
-  std::optional<Forwarder> forwarder_;
-  std::optional<Sleeper> sleeper_;
-  std::optional<AwaySignals> signals_;
   std::optional<FileMapper> mapper_;
-  std::optional<AwayCalls> calls_;
+  Tasks tasks_;
   std::unique_ptr<ReadWatch> listener_watch_;
+  std::uint64_t life_requests_ = 0;
+  std::uint64_t answered_by_ended_ = 0;  // calls, here
+  Timer leader_timer_;
 
   bool started_ = false;
   bool over_ = false;
   bool freezing_ = false;
   bool frozen_told_ = false;
   bool settling_ = false;
-  bool in_seccomp_stop_ = false;
+  bool job_stopped_ = false;
 };
 
 }  // namespace ssi

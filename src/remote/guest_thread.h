@@ -10,7 +10,7 @@
 
 namespace ssi {
 
-// Where the one thread of a guest is, and who holds it there.
+// Where a thread of a guest is, and who holds it there.
 //
 // A thread runs, or waits in a notification that we have received, or is
 // stopped. An interrupt that is requested while it waits takes effect right
@@ -22,7 +22,7 @@ namespace ssi {
 // more then. Only a signal that somebody else on this node sends it by hand can
 // then make a call be made twice.
 //
-// Owner:      the remote.
+// Owner:      the guest.
 // Threads:    the tracer's.
 // Errors:     of ptrace are swallowed where the thread is dead: its end is
 //             reported by waiting.
@@ -90,6 +90,8 @@ class GuestThread {
   // From a stop with a signal that is about to be delivered: to the stop at its
   // delivery, whoever holds it.
   void RunToSignal();
+  // From the stop before a call that ends it: makes that call, held or not.
+  void RunToEnd() { RunToSignal(); }
   // One single step, with `signal` delivered; it stops again.
   void StepInto(int signal);
 

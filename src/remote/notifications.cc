@@ -32,7 +32,7 @@ Result<std::optional<Notification>> Notifications::Receive() const {
   }
   Notification made;
   made.id = raw.id;
-  made.pid = raw.pid;
+  made.thread = HostPid{static_cast<pid_t>(raw.pid)};
   made.number = raw.data.nr;
   for (std::size_t i = 0; i < made.args.size(); ++i) {
     made.args[i] = raw.data.args[i];

@@ -14,7 +14,7 @@ namespace ssi {
 // A system call that waits for our answer.
 struct Notification {
   std::uint64_t id = 0;
-  std::uint32_t pid = 0;  // as this process sees it
+  HostPid thread{};
   int number = 0;
   CallArgs args{};
 };

@@ -131,6 +131,10 @@ Status Remote::HandleFrame(const proto::FrameHeader& header,
     wire::MapFileReply reply;
     SSI_TRY(proto::DecodeMessage(payload, reply));
     return guest_->OnMapReply(reply);
+  } else if (header.type == session::kLifeReply) {
+    wire::LifeReply reply;
+    SSI_TRY(proto::DecodeMessage(payload, reply));
+    return guest_->OnLifeReply(reply);
   } else {
     return Fail(ErrorCode::kProtocol, "frame type {}",
                 static_cast<unsigned>(header.type));

@@ -97,11 +97,11 @@ void Remote::MakeGuest() {
     Transmit(proto::session::kExit, exit);
     Feed(migration::ProcessDied{"it ended"});
   };
-  hooks.come_home = [this](int number, std::string_view reason) {
-    wire::ComeHome come;
-    come.set_number(number);
-    come.set_reason(std::string(reason));
+  hooks.come_home = [this](const wire::ComeHome& come) {
     Transmit(proto::session::kComeHome, come);
+  };
+  hooks.life = [this](const wire::LifeRequest& request) {
+    Transmit(proto::session::kLife, request);
   };
   hooks.frozen = [this] {
     Feed(migration::Frozen{});

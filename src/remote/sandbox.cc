@@ -338,8 +338,8 @@ Result<SpawnedProcess> Sandbox::Spawn(HomePid pid, RemoteAddr code) {
     return Fail(ErrorCode::kGone, "the sandbox's init sent no pidfd");
   }
   SSI_ASSIGN(HostPid host_pid, PidOf(answer.fds[0]));
-  SSI_ASSIGN(auto window, AgentWindow::Map(memory, window_at));
-  return SpawnedProcess{host_pid, std::move(answer.fds[0]), std::move(window),
+  SSI_ASSIGN(auto site, AgentSite::Map(memory, code, 1));
+  return SpawnedProcess{host_pid, std::move(answer.fds[0]), std::move(site),
                         std::move(files.first)};
 }
 

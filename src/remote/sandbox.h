@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "base/unix_socket.h"
-#include "process/agent_window.h"
+#include "process/agent_site.h"
 #include "process/image.h"
 #include "remote/sandbox_protocol.h"
 
@@ -29,7 +29,7 @@ Result<ClockOffsets> OwnClockOffsets();
 struct SpawnedProcess {
   HostPid pid{};
   UniqueFd pid_fd;
-  AgentWindow window;
+  AgentSite site;
   UniqueFd file_socket;  // our end; its end is kFileSocket there
 };
 

@@ -1,8 +1,10 @@
 // Looking at processes: pidfds, reading and writing another's memory, telling
-// whether two things are one. Argument: SECONDS.
+// whether two things are one, threads that cannot be made. Argument: SECONDS.
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/uio.h>
 
@@ -113,10 +115,23 @@ void Comparing() {
   }
 }
 
+// Flags that go with no thread, and arguments that are none.
+void Refused() {
+  clone_args args{};
+  args.flags = CLONE_THREAD | CLONE_VM;  // without CLONE_SIGHAND
+  SSI_FAILS(syscall(SYS_clone3, &args, sizeof args), EINVAL);
+  args.flags = CLONE_THREAD | CLONE_VM | CLONE_SIGHAND;
+  args.exit_signal = SIGCHLD;
+  SSI_FAILS(syscall(SYS_clone3, &args, sizeof args), EINVAL);
+  SSI_FAILS(syscall(SYS_clone3, 16, sizeof args), EFAULT);
+  SSI_FAILS(syscall(SYS_clone3, &args, 8), EINVAL);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   return guest::Run(guest::Seconds(argc, argv), {{"pidfds", Pidfds},
                                                  {"other memory", OtherMemory},
-                                                 {"comparing", Comparing}});
+                                                 {"comparing", Comparing},
+                                                 {"refused", Refused}});
 }

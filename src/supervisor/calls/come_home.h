@@ -13,7 +13,7 @@ inline constexpr Note kSem = "System V IPC";
 inline constexpr Note kMq = "POSIX message queues";
 inline constexpr Note kTimers = "timers";
 inline constexpr Note kSocket = "sockets";
-inline constexpr Note kNewTask = "new threads and processes";
+inline constexpr Note kNewTask = "new processes";
 inline constexpr Note kExec = "the new program starts at home";
 inline constexpr Note kXattr = "extended attributes";
 inline constexpr Note kSplice = "moves data between descriptors";
@@ -25,6 +25,11 @@ inline constexpr Note kFanotify = "fanotify";
 inline constexpr Note kEventFds = "eventfd, timerfd, signalfd";
 inline constexpr Note kPidFds = "pidfd";
 inline constexpr Note kOtherProcess = "looks into another process";
+
+// CLONE_THREAD.
+inline constexpr ArgRule kCloneRules[] = {If(0, 0x10000, CallClass::kLife,
+                                             Special::kNone, 0x10000,
+                                             "a thread: both sides make it")};
 
 inline constexpr Arg kXattrName = String(256);  // XATTR_NAME_MAX and its NUL
 inline constexpr Arg kXattrIn = ArrayIn(3, 1, 64 << 10, LengthType::kSize);
@@ -54,7 +59,7 @@ inline constexpr CallRow kComesHomeForNow[] = {
     ForNow(53, "socketpair", {}, kSocket),
     ForNow(54, "setsockopt", {}, kSocket),
     ForNow(55, "getsockopt", {}, kSocket),
-    ForNow(56, "clone", {}, kNewTask),
+    ForNow(56, "clone", {}, kNewTask).With(kCloneRules),
     ForNow(57, "fork", {}, kNewTask),
     ForNow(58, "vfork", {}, kNewTask),
     ForNow(59, "execve", {}, kExec),
@@ -139,7 +144,6 @@ inline constexpr CallRow kComesHomeForNow[] = {
         .With(kTemporaryMask),
     ForNow(424, "pidfd_send_signal", {}, kPidFds),
     ForNow(434, "pidfd_open", {kInt, kFlags}, kPidFds),
-    ForNow(435, "clone3", {}, kNewTask),
     ForNow(438, "pidfd_getfd", {kFd, kFd, kFlags}, kPidFds),
     ForNow(440, "process_madvise", {}, kPidFds),
     ForNow(441, "epoll_pwait2", {}, kEpoll)

@@ -52,7 +52,7 @@ inline constexpr ArgRule kFutexRules[] = {
 inline constexpr CallRow kProcessCalls[] = {
     Local(24, "sched_yield"),
     Local(39, "getpid"),
-    Life(60, "exit", "the stand-in ends with it"),
+    Life(60, "exit", "the thread ends on both sides"),
     Home(61, "wait4",
          {kInt, Out(4, OutRule::kPositive), kFlags,
           Out(144, OutRule::kPositive)}),
@@ -119,6 +119,7 @@ inline constexpr CallRow kProcessCalls[] = {
     Local(334, "rseq"),
     Local(335, "uretprobe", "SIGILL unless the kernel's own page calls it"),
     Local(336, "uprobe", "SIGILL unless the kernel's own page calls it"),
+    Life(435, "clone3", "a thread: both sides make it; a process comes home"),
     Local(449, "futex_waitv"),
     Local(454, "futex_wake"),
     Local(455, "futex_wait"),

@@ -61,6 +61,9 @@ TEST_CASE("guests: ends") {
 TEST_CASE("guests: coming home") {
   CheckGroup("comehome");
 }
+TEST_CASE("guests: threads") {
+  CheckGroup("threads");
+}
 TEST_CASE("guests: forks") {
   CheckGroup("forks");
 }
@@ -70,8 +73,8 @@ TEST_CASE("guests: hostile") {
 
 TEST_CASE("every guest of the list is in a group that is run", "[sample]") {
   const std::set<std::string> groups = {
-      "files",     "descriptors", "memory",   "process", "time",   "signals",
-      "registers", "ends",        "comehome", "forks",   "hostile"};
+      "files",     "descriptors", "memory",   "process", "time",    "signals",
+      "registers", "ends",        "comehome", "forks",   "hostile", "threads"};
   for (const auto& guest : ReadGuestList()) {
     INFO(guest.name);
     CHECK(groups.contains(guest.group));

@@ -111,7 +111,7 @@ struct Away {
 };
 
 std::unique_ptr<Away> SendAway(StandIn& stand_in, MappedFiles& mapped) {
-  Must(stand_in.Plant(Must(ReadVmas(stand_in.tracee().pid()))));
+  Must(stand_in.Plant(Must(ReadVmas(stand_in.living()))));
   auto captured = Must(stand_in.Capture(mapped));
   auto away = std::make_unique<Away>(Away{Must(Sandbox::Make()), {}, {}});
   Must(away->sandbox.SetClockOffsets(Must(OwnClockOffsets())));
@@ -120,7 +120,7 @@ std::unique_ptr<Away> SendAway(StandIn& stand_in, MappedFiles& mapped) {
     return &away->files[id];
   };
   away->body.emplace(Must(Body::Build(away->sandbox, captured, local_file)));
-  CopyPages(stand_in.tracee().pid(), away->body->pid(), captured);
+  CopyPages(stand_in.living(), away->body->pid(), captured);
   Must(away->body->Finish(away->sandbox, kAllowAll));
   Must(stand_in.Empty());
   Must(away->body->Start());
@@ -135,7 +135,7 @@ void BringHome(Away& away, StandIn& stand_in, const MappedFiles& mapped,
   REQUIRE(Must(tracee.Wait()).kind == Stop::Kind::kInterrupted);
   auto captured = Must(away.body->Capture(std::move(followed)));
   Must(stand_in.Refill(captured, mapped));
-  CopyPages(away.body->pid(), stand_in.tracee().pid(), captured);
+  CopyPages(away.body->pid(), stand_in.living(), captured);
   Must(stand_in.FinishRefill(captured.image.actions));
   ::kill(Raw(away.body->pid()), SIGKILL);
   ::waitpid(Raw(away.body->pid()), nullptr, __WALL);
@@ -153,16 +153,15 @@ void RoundTrip(const std::string& program) {
   Child child = Run(program, "4000");
   CHECK(child.ReadLine() == "start");
   MappedFiles mapped;
-  auto stand_in = Must(
-      StandIn::Freeze(HostPid{child.pid}, StandIn::Found::kUntraced, 200ms));
-  Must(stand_in.Plant(Must(ReadVmas(stand_in.tracee().pid()))));
+  Found found;
+  auto stand_in = Must(StandIn::Freeze(HostPid{child.pid}, found, 200ms));
+  Must(stand_in.Plant(Must(ReadVmas(stand_in.living()))));
   auto captured = Must(stand_in.Capture(mapped));
   // Back without having gone: the abort path. Then for real.
   Must(stand_in.Resume());
   Must(stand_in.Detach());
 
-  auto again = Must(
-      StandIn::Freeze(HostPid{child.pid}, StandIn::Found::kUntraced, 200ms));
+  auto again = Must(StandIn::Freeze(HostPid{child.pid}, found, 200ms));
   auto away = SendAway(again, mapped);
   std::uint64_t before = CpuTicks(Raw(away->body->pid()));
   std::uint64_t home_before = CpuTicks(child.pid);

@@ -1,65 +1,35 @@
 // The agent in a real process, instruction by instruction.
 #include <poll.h>
-#include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
-#include <cstdlib>
+#include <optional>
 
 #include <catch2/catch.hpp>
 
 #include "process/agent_site.h"
-#include "process/injector.h"
-#include "process/vmas.h"
+#include "support/traced_child.h"
 
 namespace ssi {
 namespace {
 
 // A child whose thread is in an agent.
-class WithAgent {
+class WithAgent : public test::TracedChild {
  public:
-  WithAgent() {
-    pid_ = ::fork();
-    while (pid_ == 0) {
-      ::pause();
-    }
-    REQUIRE(pid_ > 0);
-    REQUIRE(tracee().Seize(PTRACE_O_EXITKILL));
-    REQUIRE(tracee().Interrupt());
-    REQUIRE(tracee().Wait());
-    auto vmas = ReadVmas(tracee().pid());
-    REQUIRE(vmas);
-    for (const auto& vma : *vmas) {
-      if (vma.kind == Vma::Kind::kVdso) {
-        auto at = FindSyscallInstruction(tracee().pid(), vma.start, vma.end);
-        REQUIRE(at);
-        auto injector = Injector::Begin(tracee(), *at);
-        REQUIRE(injector);
-        auto window = PlantAgent(tracee(), *injector, *vmas);
-        REQUIRE(window);
-        window_.emplace(*std::move(window));
-        (void)injector->KeepBlocked();
-      }
-    }
-    REQUIRE(window_);
+  WithAgent() : TracedChild(sigset_t{}) {
+    auto injector = Inject();
+    auto site = PlantSite(tracee(), injector, Vmas(), 2);
+    REQUIRE(site);
+    site_.emplace(*std::move(site));
+    (void)injector.KeepBlocked();
+    REQUIRE(StartAgent(tracee(), injector.saved(), *site_, window()));
   }
-  ~WithAgent() {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, __WALL);
-  }
-  WithAgent(const WithAgent&) = delete;
-  WithAgent& operator=(const WithAgent&) = delete;
-  WithAgent(WithAgent&&) = delete;
-  WithAgent& operator=(WithAgent&&) = delete;
-
-  [[nodiscard]] Tracee tracee() const { return Tracee(HostPid{pid_}); }
-  [[nodiscard]] AgentWindow& window() { return *window_; }
+  [[nodiscard]] AgentWindow& window() { return site_->window(1); }
+  [[nodiscard]] RemoteAddr code() const { return site_->code(); }
 
  private:
-  pid_t pid_ = -1;
-  std::optional<AgentWindow> window_;
+  std::optional<AgentSite> site_;
 };
 
 bool CanBeRead(int fd) {
@@ -74,7 +44,7 @@ TEST_CASE("agent: at each instruction it is known whether the call was made") {
   REQUIRE(::pipe(pipe.data()) == 0);
   WithAgent child;
   AgentWindow& window = child.window();
-  RemoteAddr code = AgentCodeAt(window.remote());
+  RemoteAddr code = child.code();
   // More than one, because what is in its registers is of the job before.
   for (int job = 0; job < 3; ++job) {
     bool stop_pending = false;

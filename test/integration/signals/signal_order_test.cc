@@ -17,6 +17,7 @@
 
 #include "process/injector.h"
 #include "process/vmas.h"
+#include "support/traced_child.h"
 
 namespace ssi {
 namespace {
@@ -81,79 +82,36 @@ TEST_CASE("signal order: what came later goes behind") {
 // Of the child too, which is a copy.
 alignas(16) std::array<std::byte, 4096> space{};
 
-// A child that waits until it is killed.
-class Waiting {
- public:
-  explicit Waiting(bool blocked) {
-    // Inherited: it has this mask from its first instruction.
-    sigset_t mask;
-    sigset_t mine;
-    blocked ? sigfillset(&mask) : sigemptyset(&mask);
-    ::sigprocmask(SIG_SETMASK, &mask, &mine);
-    pid_ = ::fork();
-    while (pid_ == 0) {
-      ::pause();
-    }
-    ::sigprocmask(SIG_SETMASK, &mine, nullptr);
-    REQUIRE(pid_ > 0);
-    REQUIRE(tracee().Seize(PTRACE_O_EXITKILL));
-    REQUIRE(tracee().Interrupt());
-    Next(Stop::Kind::kInterrupted);
-  }
-  ~Waiting() {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, __WALL);
-  }
-  Waiting(const Waiting&) = delete;
-  Waiting& operator=(const Waiting&) = delete;
-  Waiting(Waiting&&) = delete;
-  Waiting& operator=(Waiting&&) = delete;
+// With all signals blocked, or none.
+sigset_t MaskOf(bool blocked) {
+  sigset_t mask;
+  blocked ? sigfillset(&mask) : sigemptyset(&mask);
+  return mask;
+}
 
-  [[nodiscard]] Tracee tracee() const { return Tracee(pid()); }
-  [[nodiscard]] HostPid pid() const { return HostPid{pid_}; }
-  void Next(Stop::Kind kind) const {
-    auto stop = tracee().Wait();
-    REQUIRE(stop);
-    REQUIRE(stop->kind == kind);
-  }
+class Waiting : public test::TracedChild {
+ public:
+  explicit Waiting(bool blocked) : TracedChild(MaskOf(blocked)) {}
   void Send(std::initializer_list<int> values, bool to_thread = false) const {
     for (int value : values) {
       siginfo_t info = Info(value);
-      long sent =
-          to_thread
-              ? ::syscall(SYS_rt_tgsigqueueinfo, pid_, pid_, kSignal, &info)
-              : ::syscall(SYS_rt_sigqueueinfo, pid_, kSignal, &info);
+      long sent = to_thread ? ::syscall(SYS_rt_tgsigqueueinfo, Raw(pid()),
+                                        Raw(pid()), kSignal, &info)
+                            : ::syscall(SYS_rt_sigqueueinfo, Raw(pid()),
+                                        kSignal, &info);
       REQUIRE(sent == 0);
     }
-  }
-  [[nodiscard]] Injector Inject() const {
-    auto vmas = ReadVmaRanges(pid());
-    REQUIRE(vmas);
-    for (const auto& vma : *vmas) {
-      if (vma.kind == Vma::Kind::kVdso) {
-        auto at = FindSyscallInstruction(pid(), vma.start, vma.end);
-        REQUIRE(at);
-        auto injector = Injector::Begin(tracee(), *at);
-        REQUIRE(injector);
-        return *injector;
-      }
-    }
-    FAIL("no vdso");
-    std::abort();
   }
   void PutFirst(Injector& injector, const QueuedSignals& older) const {
     RemoteAddr at{reinterpret_cast<std::uint64_t>(space.data())};
     InjectingRunner runner(injector, pid(), at, space.size());
-    REQUIRE(PutInFront(runner, pid(), kSignal, older));
+    REQUIRE(PutInFront(runner, {pid(), pid()}, kSignal, older));
   }
   [[nodiscard]] std::pair<Ints, Ints> Queued() const {
     auto queued = PeekQueued(pid(), kSignal);
     REQUIRE(queued);
     return {Values(queued->of_thread), Values(queued->of_process)};
   }
-
- private:
-  pid_t pid_ = -1;
 };
 
 TEST_CASE("signal order: the queues of a process are put in order") {

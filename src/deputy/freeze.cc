@@ -1,0 +1,247 @@
+#include "deputy/freeze.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "base/files.h"
+#include "base/unique_fd.h"
+#include "deputy/traced_run.h"
+#include "migration/limits.h"
+#include "process/signal_queues.h"
+#include "process/threads.h"
+#include "process/tracee.h"
+#include "supervisor/call_table.h"
+
+namespace ssi {
+
+namespace {
+
+// How often a thread that is to stop is interrupted again.
+constexpr std::chrono::nanoseconds kSlice = std::chrono::milliseconds(20);
+
+constexpr std::string_view kRunnable = "is running";
+
+// Its time on a CPU so far, in ns: the first field of /proc/TID/schedstat
+// (Documentation/scheduler/sched-stats.rst).
+std::optional<std::uint64_t> CpuUsed(HostPid thread) {
+  auto text = ReadFile(fmt::format("/proc/{}/schedstat", Raw(thread)));
+  if (!text) {
+    return std::nullopt;
+  }
+  return ParseNumber<std::uint64_t>(
+      std::string_view(*text).substr(0, text->find(' ')));
+}
+
+// For the message about a thread that does not stop; by /proc/TID/syscall
+// (proc(5)).
+std::string WhatItDoes(HostPid thread) {
+  std::array<char, 64> text{};
+  auto fd = Open(fmt::format("/proc/{}/syscall", Raw(thread)), O_RDONLY);
+  if (!fd || ::read(fd->get(), text.data(), text.size() - 1) <= 0) {
+    return "is in an unknown call";
+  }
+  std::string_view line(text.data());
+  auto first = line.substr(0, line.find_first_of(" \n"));
+  if (first == "running") {
+    return std::string(kRunnable);
+  }
+  auto number = ParseNumber<int>(first);
+  const supervisor::CallRow* row =
+      number ? supervisor::FindCall(*number) : nullptr;
+  return fmt::format("is in call {}", row != nullptr ? row->name : first);
+}
+
+// One freeze under way.
+class Freezer {
+ public:
+  Freezer(HostPid pid, Found& found, std::chrono::nanoseconds limit)
+      : pid_(pid), found_(found), limit_(limit) {}
+
+  Result<Frozen> Run() {
+    Status status = StopAll();
+    if (!status) {
+      LetGo();
+      return std::unexpected(status.error());
+    }
+    Frozen frozen;
+    frozen.leader_exited = leader_exited_;
+    for (const auto& one : threads_) {
+      frozen.threads.push_back(one.tracee.pid());
+    }
+    found_ = {};
+    return frozen;
+  }
+
+ private:
+  struct One {
+    Tracee tracee;
+    bool frozen = false;
+    int delivered = 0;  // rounds of signals
+    std::optional<std::uint64_t> used;
+  };
+
+  // First all are asked to stop, then each is awaited: one at a time would take
+  // a hundred times as long (kernel-facts, part 1 section 2). Who still ran may
+  // have made others.
+  Status StopAll() {
+    for (;;) {
+      SSI_ASSIGN(bool more, TakeNewOnes());
+      if (!more) {
+        break;
+      }
+      for (std::size_t i = 0; i < threads_.size();) {
+        SSI_ASSIGN(bool ended, Await(threads_[i]));
+        if (ended) {
+          threads_.erase(threads_.begin() + static_cast<std::ptrdiff_t>(i));
+        } else {
+          ++i;
+        }
+      }
+    }
+    return threads_.empty() ? Gone() : Status();
+  }
+
+  Status Gone() const {
+    return Fail(ErrorCode::kGone, "process {} ended", Raw(pid_));
+  }
+
+  Result<bool> TakeNewOnes() {
+    bool some = false;
+    SSI_ASSIGN(auto there, ThreadsOf(pid_));
+    for (HostPid thread : there) {
+      bool known =
+          (thread == pid_ && leader_exited_) ||
+          std::any_of(threads_.begin(), threads_.end(), [&](const One& one) {
+            return one.tracee.pid() == thread;
+          });
+      if (known) {
+        continue;
+      }
+      auto begun = Begin(Tracee(thread));
+      if (!begun && HasExited(thread)) {
+        leader_exited_ |= thread == pid_;
+        continue;
+      }
+      SSI_TRY(begun);
+      threads_.push_back({Tracee(thread), false, 0, CpuUsed(thread)});
+      some = true;
+    }
+    return some;
+  }
+
+  Status Begin(const Tracee& tracee) const {
+    if (found_.stopped == tracee.pid()) {
+      // Pends over this stop, and takes effect right after it.
+      SSI_TRY(tracee.Interrupt());
+      return tracee.Continue();
+    }
+    if (!found_.running.contains(tracee.pid())) {
+      SSI_TRY(tracee.Seize(kHomeOptions));
+    }
+    return tracee.Interrupt();
+  }
+
+  // Until it stands still; true where it has ended instead.
+  //
+  // Counted in slices: a machine that itself stood still for longer than the
+  // limit (one that is virtual) has used up just one of them.
+  Result<bool> Await(One& one) {
+    while (!one.frozen) {
+      SSI_ASSIGN(auto stop, one.tracee.WaitFor(kSlice));
+      if (!stop) {
+        if (one.tracee.pid() == pid_ && HasExited(pid_)) {
+          leader_exited_ = true;
+          return true;
+        }
+        SSI_TRY(OnNoStop(one));
+      } else if (stop->Dead() && one.tracee.pid() != pid_) {
+        ::waitpid(Raw(one.tracee.pid()), nullptr, __WALL);
+        return true;
+      } else {
+        SSI_TRY(OnStop(one, *stop));
+      }
+    }
+    return false;
+  }
+
+  Status OnStop(One& one, const Stop& stop) {
+    switch (stop.kind) {
+      case Stop::Kind::kExited:
+      case Stop::Kind::kKilled:
+        return Gone();
+      case Stop::Kind::kInterrupted: {
+        // A signal that pends here is delivered before the next instruction;
+        // elsewhere it would arrive after some. So it is delivered here.
+        constexpr int kMostDelivered = 64;
+        auto queues = ReadSignalQueues(one.tracee.pid());
+        one.frozen = !queues || !queues->AnyDeliverable() ||
+                     one.delivered++ >= kMostDelivered;
+        return one.frozen ? Status() : one.tracee.Continue();
+      }
+      case Stop::Kind::kGroupStop:
+        one.frozen = true;  // as good as, for LetGo
+        return Fail(ErrorCode::kDenied, "process {} is stopped (signal {})",
+                    Raw(pid_), stop.value);
+      default:
+        // Every trap takes a pending interrupt away (kernel/signal.c,
+        // ptrace_stop). Made now, it takes effect at the first instruction of a
+        // signal's handler.
+        SSI_TRY(one.tracee.Interrupt());
+        return one.tracee.Continue(stop.kind == Stop::Kind::kSignal ? stop.value
+                                                                    : 0);
+    }
+  }
+
+  // One that has had no CPU is left alone: an interrupt comes before a signal
+  // that it is to take first.
+  Status OnNoStop(One& one) {
+    HostPid thread = one.tracee.pid();
+    auto before = std::exchange(one.used, CpuUsed(thread));
+    std::string does = WhatItDoes(thread);
+    bool starved = does == kRunnable && one.used && one.used == before;
+    auto& left = starved ? starved_limit_ : limit_;
+    left -= std::min(left, kSlice);
+    if (left == std::chrono::nanoseconds(0)) {
+      std::string who = thread == pid_ ? fmt::format("process {}", Raw(pid_))
+                                       : fmt::format("thread {} of process {}",
+                                                     Raw(thread), Raw(pid_));
+      return Fail(ErrorCode::kRetry, "{} does not stop: it {}", who,
+                  starved ? "waits for a CPU" : std::string_view(does));
+    }
+    // What was to stop it by being delivered can have been taken back.
+    return starved ? Status() : one.tracee.Interrupt();
+  }
+
+  // Who runs cannot be detached: that is done at its next stop.
+  void LetGo() {
+    found_ = {};
+    for (const auto& one : threads_) {
+      if (one.frozen) {
+        (void)one.tracee.Detach();
+      } else {
+        found_.running.insert(one.tracee.pid());
+      }
+    }
+  }
+
+  HostPid pid_;
+  Found& found_;
+  std::chrono::nanoseconds limit_;
+  std::chrono::nanoseconds starved_limit_ = migration::kStarvedLimit;
+  std::vector<One> threads_;
+  bool leader_exited_ = false;
+};
+
+}  // namespace
+
+Result<Frozen> Freeze(HostPid pid, Found& found,
+                      std::chrono::nanoseconds limit) {
+  return Freezer(pid, found, limit).Run();
+}
+
+}  // namespace ssi

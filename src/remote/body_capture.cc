@@ -1,0 +1,102 @@
+// Taking the image of a body that stands still.
+#include <algorithm>
+
+#include "base/files.h"
+#include "process/call_runner.h"
+#include "process/capture.h"
+#include "process/leave_vdso.h"
+#include "process/page_reader.h"
+#include "process/page_scan.h"
+#include "remote/body.h"
+
+namespace ssi {
+
+Status Body::CaptureThreads(const std::vector<Vma>& vmas, ProcessImage& image) {
+  SSI_ASSIGN(RemoteAddr instruction, OwnSyscall());
+  image.threads.clear();
+  if (leader_exited_) {
+    auto& first = image.threads.emplace_back();
+    first.tid = image.pid;
+    first.exited = true;
+  }
+  auto capture = [&](HomePid tid, HostPid here) -> Status {
+    Tracee tracee(here);
+    SSI_TRY(LeaveVdso(tracee, vmas));
+    SSI_ASSIGN(ThreadImage thread, CaptureThread(tracee, tid));
+    SSI_ASSIGN(auto injector, Injector::Begin(tracee, instruction));
+    InjectingRunner runner(injector, here, own_space(), kPageSize);
+    auto questions = ThreadQuestions(own_space());
+    SSI_TRY(runner.Run(questions));
+    SSI_TRY(TakeThreadAnswers(runner, questions, thread));
+    SSI_TRY(injector.End());
+    image.threads.push_back(std::move(thread));
+    return {};
+  };
+  if (!leader_exited_) {
+    SSI_TRY(capture(image.pid, pid()));
+  }
+  for (const auto& [tid, here] : threads_) {
+    SSI_TRY(capture(tid, here));
+  }
+  return {};
+}
+
+Result<CapturedProcess> Body::Capture(ProcessImage followed) {
+  CapturedProcess captured;
+  ProcessImage& image = captured.image;
+  image = std::move(followed);
+  SSI_ASSIGN(auto vmas, ReadVmas(living()));
+  SSI_TRY(CaptureThreads(vmas, image));
+  {
+    SSI_ASSIGN(RemoteAddr instruction, OwnSyscall());
+    SSI_ASSIGN(auto injector, Injector::Begin(Tracee(living()), instruction));
+    InjectingRunner runner(injector, living(), own_space(), kPageSize);
+    SSI_TRY(CaptureMovingParts(runner, image));
+    // Home's is right: 0, the default, is another value in each of the two.
+    image.states.timer_slack = -1;
+    SSI_TRY(injector.End());
+  }
+  SSI_TRY(CaptureAreas(vmas, captured));
+  return captured;
+}
+
+Status Body::CaptureAreas(const std::vector<Vma>& vmas,
+                          CapturedProcess& captured) {
+  ProcessImage& image = captured.image;
+  SSI_ASSIGN(auto scanner, PageScanner::Open(living()));
+  ScannedPages pages;
+  image.areas.clear();
+  for (const auto& vma : vmas) {
+    bool ours =
+        vma.start >= Raw(own_page_) && vma.end <= Raw(own_page_) + kOwnSize;
+    if (ours || vma.kind == Vma::Kind::kVsyscall ||
+        vma.kind == Vma::Kind::kOther) {
+      continue;
+    }
+    ImageArea area;
+    area.vma = vma;
+    if (vma.kind == Vma::Kind::kVdso) {
+      area.source = ImageArea::Source::kVdso;
+    } else if (vma.kind == Vma::Kind::kVvar) {
+      area.source = ImageArea::Source::kVvar;
+    } else if (vma.kind == Vma::Kind::kFile) {
+      auto file = FileOf(vma);
+      if (!file) {
+        return Fail(ErrorCode::kProtocol, "unknown file mapped at {:#x}",
+                    vma.start);
+      }
+      area.source = ImageArea::Source::kFile;
+      area.file = *file;
+      SSI_TRY(scanner.Scan(vma, pages));
+    } else {
+      SSI_TRY(scanner.Scan(vma, pages));
+    }
+    image.areas.push_back(std::move(area));
+  }
+  captured.contents = std::move(pages.contents);
+  image.guards = std::move(pages.guards);
+  captured.unreadable = UnreadableParts(vmas, captured.contents);
+  return {};
+}
+
+}  // namespace ssi

@@ -1,0 +1,172 @@
+// What each thread has of its own: masks, pending signals, alternate stacks,
+// thread-local data, names, robust lists, floating-point modes. Argument:
+// SECONDS.
+#include <fenv.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include <array>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "guest.h"
+
+namespace {
+
+constexpr int kThreads = 12;
+
+// Runs `check` in several threads, which compute before and after.
+template <typename Check>
+void InThreads(Check check) {
+  std::vector<std::thread> threads;
+  for (int id = 0; id < kThreads; ++id) {
+    threads.emplace_back([id, check] { check(id); });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+}
+
+thread_local int own = -1;
+thread_local int handled = 0;
+thread_local bool on_stack = false;
+
+void OnSignal(int, siginfo_t* info, void*) {
+  handled = info->si_value.sival_int;
+  stack_t stack{};
+  SSI_OK(sigaltstack(nullptr, &stack));
+  on_stack = (stack.ss_flags & SS_ONSTACK) != 0;
+}
+
+void MasksAndPending() {
+  struct sigaction action {};
+  action.sa_sigaction = OnSignal;
+  action.sa_flags = SA_SIGINFO;
+  SSI_OK(sigaction(SIGRTMIN, &action, nullptr));
+  SSI_OK(sigaction(SIGRTMIN + 1, &action, nullptr));
+  InThreads([](int id) {
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, id % 2 == 0 ? SIGRTMIN : SIGRTMIN + 1);
+    SSI_EQ(pthread_sigmask(SIG_SETMASK, &mask, nullptr), 0);
+    handled = 0;
+    sigval value{};
+    value.sival_int = 1000 + id;
+    SSI_EQ(pthread_sigqueue(pthread_self(), SIGRTMIN, value), 0);
+    value.sival_int = 2000 + id;
+    SSI_EQ(pthread_sigqueue(pthread_self(), SIGRTMIN + 1, value), 0);
+    const int first = id % 2 == 0 ? 2000 + id : 1000 + id;
+    SSI_EQ(handled, first);
+    guest::Compute(20);
+    SSI_EQ(handled, first);
+    sigset_t pending;
+    SSI_OK(sigpending(&pending));
+    SSI_EQ(sigismember(&pending, SIGRTMIN), id % 2 == 0);
+    SSI_EQ(sigismember(&pending, SIGRTMIN + 1), id % 2 == 1);
+    sigset_t now;
+    SSI_EQ(pthread_sigmask(SIG_SETMASK, nullptr, &now), 0);
+    SSI_EQ(sigismember(&now, SIGRTMIN), id % 2 == 0);
+    sigemptyset(&mask);
+    SSI_EQ(pthread_sigmask(SIG_SETMASK, &mask, nullptr), 0);
+    SSI_EQ(handled, first == 2000 + id ? 1000 + id : 2000 + id);
+  });
+}
+
+void Stacks() {
+  struct sigaction action {};
+  action.sa_sigaction = OnSignal;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  SSI_OK(sigaction(SIGUSR1, &action, nullptr));
+  InThreads([](int id) {
+    static std::array<std::array<char, 1 << 16>, kThreads> stacks;
+    stack_t stack{};
+    stack.ss_sp = stacks[static_cast<std::size_t>(id)].data();
+    stack.ss_size = stacks[0].size();
+    const bool has = id % 3 != 0;
+    if (has) {
+      SSI_OK(sigaltstack(&stack, nullptr));
+    }
+    guest::Compute(10);
+    stack_t now{};
+    SSI_OK(sigaltstack(nullptr, &now));
+    SSI_TRUE(!has || now.ss_sp == stack.ss_sp);
+    SSI_EQ(now.ss_flags, has ? 0 : SS_DISABLE);
+    on_stack = !has;
+    SSI_EQ(pthread_kill(pthread_self(), SIGUSR1), 0);
+    SSI_EQ(on_stack, has);
+    stack.ss_flags = SS_DISABLE;
+    SSI_OK(sigaltstack(&stack, nullptr));
+  });
+}
+
+void LocalsAndNames() {
+  InThreads([](int id) {
+    SSI_EQ(own, -1);
+    own = id;
+    const std::string name = "thread " + std::to_string(id);
+    SSI_EQ(pthread_setname_np(pthread_self(), name.c_str()), 0);
+    SSI_OK(fesetround(id % 2 == 0 ? FE_UPWARD : FE_DOWNWARD));
+    guest::Compute(20);
+    SSI_EQ(own, id);
+    char now[16] = "";
+    SSI_OK(prctl(PR_GET_NAME, now));
+    SSI_TRUE(name == now);
+    SSI_EQ(fegetround(), id % 2 == 0 ? FE_UPWARD : FE_DOWNWARD);
+  });
+  SSI_EQ(own, -1);
+}
+
+void Robust() {
+  std::array<pthread_mutex_t, kThreads> mutexes;
+  pthread_mutexattr_t attributes;
+  SSI_EQ(pthread_mutexattr_init(&attributes), 0);
+  SSI_EQ(pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST), 0);
+  for (auto& mutex : mutexes) {
+    SSI_EQ(pthread_mutex_init(&mutex, &attributes), 0);
+  }
+  InThreads([&mutexes](int id) {
+    SSI_EQ(pthread_mutex_lock(&mutexes[static_cast<std::size_t>(id)]), 0);
+    guest::Compute(10);  // and ends with it locked
+  });
+  for (auto& mutex : mutexes) {
+    SSI_EQ(pthread_mutex_lock(&mutex), EOWNERDEAD);
+    SSI_EQ(pthread_mutex_consistent(&mutex), 0);
+    SSI_EQ(pthread_mutex_unlock(&mutex), 0);
+  }
+}
+
+void PriorityInheritance() {
+  pthread_mutex_t mutex;
+  pthread_mutexattr_t attributes;
+  SSI_EQ(pthread_mutexattr_init(&attributes), 0);
+  SSI_EQ(pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT), 0);
+  SSI_EQ(pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK), 0);
+  SSI_EQ(pthread_mutex_init(&mutex, &attributes), 0);
+  int count = 0;
+  InThreads([&](int) {
+    for (int i = 0; i < 50; ++i) {
+      SSI_EQ(pthread_mutex_lock(&mutex), 0);
+      const int before = count;
+      std::uint64_t value = 1;
+      for (int k = 0; k < 10000; ++k) {
+        value = guest::Mix(value);
+      }
+      count = value == 0 ? -1 : before + 1;
+      SSI_EQ(pthread_mutex_unlock(&mutex), 0);
+    }
+  });
+  SSI_EQ(count, kThreads * 50);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return guest::Run(guest::Seconds(argc, argv),
+                    {{"masks and pending signals", MasksAndPending},
+                     {"alternate stacks", Stacks},
+                     {"locals, names, rounding", LocalsAndNames},
+                     {"robust mutexes", Robust},
+                     {"priority inheritance", PriorityInheritance}});
+}
