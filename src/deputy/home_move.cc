@@ -280,10 +280,12 @@ void HomeMove::DescribeAsk(wire::AskDetails& details) {
   if (auto vmas = ReadVmaRanges(LivingThread(process_.pid))) {
     std::map<std::uint32_t, bool> seen;
     for (const auto& vma : *vmas) {
-      if (vma.kind != Vma::Kind::kFile) {
+      bool shared = vma.kind == Vma::Kind::kShared;
+      if (vma.kind != Vma::Kind::kFile && !shared) {
         continue;
       }
-      auto id = process_.files.Find(vma);
+      auto id = shared ? process_.files.FindShared(vma)
+                       : process_.files.Find(vma);
       if (id && !std::exchange(seen[*id], true)) {
         process_.files.LearnHash(*id, places_.hashes, kMostHashed);
         migration::FileToWire(*process_.files.Get(*id), *details.add_files());

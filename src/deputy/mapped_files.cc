@@ -30,17 +30,7 @@ Result<MappedFile> Describe(const UniqueFd& fd, const std::string& path) {
   return file;
 }
 
-}  // namespace
-
-Result<std::uint32_t> MappedFiles::Find(const Vma& vma) {
-  Identity identity{vma.device_major, vma.device_minor, vma.inode, vma.name};
-  if (auto known = by_identity_.find(identity); known != by_identity_.end()) {
-    SSI_ASSIGN(known->second, Current(known->second));
-    return known->second;
-  }
-  if (auto held = Held(vma)) {
-    return Current(*held);
-  }
+Result<UniqueFd> OpenAgain(const Vma& vma) {
   if (vma.Deleted() || !vma.name.starts_with("/")) {
     return Fail(ErrorCode::kGone, "{} cannot be opened again", vma.name);
   }
@@ -54,11 +44,36 @@ Result<std::uint32_t> MappedFiles::Find(const Vma& vma) {
   if (file.inode != vma.inode) {
     return Fail(ErrorCode::kGone, "{} is another file by now", vma.name);
   }
+  return fd;
+}
+
+}  // namespace
+
+Result<std::uint32_t> MappedFiles::Find(const Vma& vma) {
+  Identity identity{vma.device_major, vma.device_minor, vma.inode, vma.name};
+  if (auto known = by_identity_.find(identity); known != by_identity_.end()) {
+    SSI_ASSIGN(known->second, Current(known->second));
+    return known->second;
+  }
+  if (auto held = Held(vma)) {
+    return Current(*held);
+  }
+  SSI_ASSIGN(UniqueFd fd, OpenAgain(vma));
+  SSI_ASSIGN(MappedFile file, Describe(fd, vma.name));
   file.id = next_id_++;
   std::uint32_t id = file.id;
   by_identity_[identity] = id;
-  entries_[id] = Entry{std::move(file), *std::move(fd)};
+  entries_[id] = Entry{std::move(file), std::move(fd)};
   return id;
+}
+
+Result<std::uint32_t> MappedFiles::FindShared(const Vma& vma) {
+  SSI_ASSIGN(UniqueFd fd, OpenAgain(vma));
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
+    return Fail(ErrorCode::kGone, "{} is not a regular file", vma.name);
+  }
+  return Add(std::move(fd), vma.name, true);
 }
 
 // One that was opened under a name that is gone by now.

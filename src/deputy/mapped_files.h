@@ -27,6 +27,8 @@ class MappedFiles {
   // replaced, not readable): such a mapping is kept in the stand-in. A file
   // that has changed since gets a new id: what it was is not what is mapped.
   Result<std::uint32_t> Find(const Vma& vma);
+  // The regular file of a shared mapping that cannot be written to.
+  Result<std::uint32_t> FindShared(const Vma& vma);
   // A file that the process mapped while it was away, shared or not; takes the
   // descriptor.
   Result<std::uint32_t> Add(UniqueFd fd, const std::string& path, bool shared);

@@ -140,19 +140,22 @@ std::optional<std::string> WhyNotMovable(HostPid pid, const Baseline& baseline,
   if (!any) {
     return "it has ended";
   }
-  if (Is32Bit(pid)) {
+  // The files of a first thread that has exited tell nothing, and are root's.
+  HostPid living = LivingThread(pid);
+  if (Is32Bit(living)) {
     return "it is a 32-bit program";
   }
   // /proc/PID then belongs to root (proc(5)), who may look all the same.
   // The files below /proc/PID are root's then, the directory itself is not
   // (fs/proc/base.c, task_dump_owner).
   struct stat info {};
-  if (::stat(fmt::format("/proc/{}/environ", Raw(pid)).c_str(), &info) == 0 &&
+  if (::stat(fmt::format("/proc/{}/environ", Raw(living)).c_str(), &info) ==
+          0 &&
       info.st_uid != ::geteuid()) {
     return "it is not dumpable, so its memory is closed to ssi "
            "(PR_SET_DUMPABLE, or a program that cannot be read)";
   }
-  return WhyDescriptorsForbid(pid);
+  return WhyDescriptorsForbid(living);
 }
 
 std::optional<std::string> WhyAreasForbid(const std::vector<Vma>& vmas) {
@@ -190,7 +193,8 @@ std::optional<std::string> WhyAreasForbid(const std::vector<Vma>& vmas) {
 }
 
 std::uint64_t SizeOf(HostPid pid) {
-  auto status = ReadFile(fmt::format("/proc/{}/status", Raw(pid)));
+  auto status =
+      ReadFile(fmt::format("/proc/{}/status", Raw(LivingThread(pid))));
   if (!status) {
     return 0;
   }

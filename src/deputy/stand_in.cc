@@ -234,6 +234,11 @@ Result<bool> StandIn::CaptureArea(ImageArea& area, MappedFiles& files,
       }
       break;
     case Vma::Kind::kShared:
+      if (auto file = files.FindShared(area.vma)) {
+        area.source = ImageArea::Source::kFile;
+        area.file = *file;
+        return true;
+      }
       break;
   }
   SSI_TRY(CaptureKept(area, files, scanner, pages));
@@ -265,7 +270,7 @@ Result<CapturedProcess> StandIn::Capture(MappedFiles& files) {
     image.threads[0].exited = true;
   }
   for (const auto& thread : threads_) {
-    image.threads.push_back(thread->image);
+    image.threads.push_back(thread->Leaving(threads_.size() == 1));
   }
   SSI_TRY(CaptureFromProc(living(), image));
   AgentRunner runner = RunnerOf(first());

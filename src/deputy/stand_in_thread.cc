@@ -76,6 +76,29 @@ Status StandInThread::Capture() {
   return {};
 }
 
+// A wait for a futex goes on where the others are who may wake it. One until a
+// point in time is made again as it is; of one with a time limit only the
+// kernel here knows how much is left: it begins again.
+ThreadImage StandInThread::Leaving(bool alone) const {
+  ThreadImage leaving = image;
+  constexpr std::uint64_t kOperation = 0x7f;
+  constexpr std::uint64_t kRelative = 0;  // FUTEX_WAIT
+  if (!leaving.pending || leaving.pending->number != SYS_futex) {
+    return leaving;
+  }
+  const CallArgs& args = leaving.pending->args;
+  if ((args[1] & kOperation) != kRelative) {
+    leaving.pending.reset();
+  } else if (alone) {
+    return leaving;
+  } else if (auto limit = ReadObject<timespec>(tid(), RemoteAddr{args[3]})) {
+    leaving.pending->left = std::chrono::seconds(limit->tv_sec) +
+                            std::chrono::nanoseconds(limit->tv_nsec);
+  }
+  leaving.registers.SetInterrupted(SYS_futex, kRestartNoHand);
+  return leaving;
+}
+
 std::optional<PendingCall> StandInThread::WaitingCall() const {
   const Registers& registers = image.registers;
   if (!registers.InCall() || registers.result() != kRestartBlock) {

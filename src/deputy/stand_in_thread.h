@@ -26,6 +26,8 @@ struct StandInThread {
   // In the stop of a freeze: its state, and what it must make again where the
   // freeze has cut it short.
   Status Capture();
+  // What leaves of it. `alone`: no other thread can wake it.
+  [[nodiscard]] ThreadImage Leaving(bool alone) const;
   // The call that it will finish by restart_syscall, if it was in one.
   [[nodiscard]] std::optional<PendingCall> WaitingCall() const;
   // A call that was interrupted away, with `left` of its time: made here with

@@ -240,13 +240,39 @@ void AwayCalls::Sleep(const Notification& call) {
   // waits, and what will be left is known from the start.
   ProcessMemory memory(parts_.thread_id);
   auto left = supervisor::TimeLeft(call.number, call.args, memory);
+  auto before = TakePending(call.args);
   began_.reset();
+  time_is_up_ = false;
+  limit_timer_.Stop();
+  if (before && before->left >= Nanos(0)) {
+    // It began elsewhere: the kernel here would wait for the whole of it.
+    left = before->left;
+    limit_timer_.Start(*left, [this] {
+      time_is_up_ = true;
+      parts_.thread.RequestStop();
+    });
+  }
   if (left) {
     began_ = Began{
         PendingCall{static_cast<std::uint64_t>(call.number), call.args, *left},
         parts_.clock.Boot()};
   }
   parts_.thread.AnswerByKernel();
+}
+
+// Woken meanwhile, it is out of that wait, and nothing happens.
+void AwayCalls::OnThreadStopped() {
+  if (!std::exchange(time_is_up_, false) || !began_) {
+    return;
+  }
+  auto registers = parts_.thread.tracee().GetRegisters();
+  if (registers && registers->InCall() &&
+      registers->result() == kRestartBlock &&
+      registers->call_number() == began_->call.number &&
+      registers->args() == began_->call.args) {
+    registers->FinishCall(-ETIMEDOUT);
+    (void)parts_.thread.tracee().SetRegisters(*registers);
+  }
 }
 
 // The call goes on that was interrupted last, if it is the one with `args`:
@@ -279,8 +305,7 @@ void AwayCalls::Restart(const Notification& call) {
   }
   const auto* row = supervisor::FindCall(static_cast<int>(pending->number));
   bool sleeps = pending->number == SYS_nanosleep ||
-                pending->number == SYS_clock_nanosleep ||
-                pending->number == SYS_futex;
+                pending->number == SYS_clock_nanosleep;
   if (sleeps) {
     parts_.sleeper.GoOn(*pending, finish);
   } else if (row == nullptr ||

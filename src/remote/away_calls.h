@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "process/image.h"
 #include "process/signal_state.h"
 #include "process/told.h"
@@ -33,6 +34,7 @@ class AwayCalls {
     AwaySignals& signals;
     ThreadSignals& signal_state;
     ProcessImage& followed;  // what home and the next place must know
+    Loop& loop;
     const Clock& clock;
     HostPid guest;      // the process
     HostPid thread_id;  // the thread, here
@@ -48,7 +50,7 @@ class AwayCalls {
   };
 
   AwayCalls(Parts parts, Hooks hooks)
-      : parts_(parts), hooks_(std::move(hooks)) {}
+      : parts_(parts), hooks_(std::move(hooks)), limit_timer_(parts.loop) {}
 
   void OnCall(const Notification& call);
   // The notified call is for home alone: the thread stops, and the process is
@@ -60,6 +62,9 @@ class AwayCalls {
   // Of the call that was interrupted last: what is left of its time limit. To
   // be asked when the thread is stopped with kRestartBlock.
   std::optional<PendingCall> PendingOf(const Registers& registers);
+  // The thread has stopped, and is about to go on: a wait whose time is up
+  // ends.
+  void OnThreadStopped();
   // A call that was interrupted where the thread came from.
   void SetPending(std::optional<PendingCall> pending) {
     pending_ = std::move(pending);
@@ -103,6 +108,8 @@ class AwayCalls {
     Nanos at{};
   };
   std::optional<Began> began_;
+  Timer limit_timer_;  // of one that began elsewhere
+  bool time_is_up_ = false;
   std::optional<PendingCall> pending_;
   std::uint64_t answered_here_ = 0;
   std::map<int, std::uint64_t> counts_;

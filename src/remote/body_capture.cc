@@ -79,7 +79,9 @@ Status Body::CaptureAreas(const std::vector<Vma>& vmas,
       area.source = ImageArea::Source::kVdso;
     } else if (vma.kind == Vma::Kind::kVvar) {
       area.source = ImageArea::Source::kVvar;
-    } else if (vma.kind == Vma::Kind::kFile) {
+    } else if (vma.kind == Vma::Kind::kFile ||
+               vma.kind == Vma::Kind::kShared) {
+      // Shared: what the program has mapped so here, read-only.
       auto file = FileOf(vma);
       if (!file) {
         return Fail(ErrorCode::kProtocol, "unknown file mapped at {:#x}",
@@ -87,7 +89,10 @@ Status Body::CaptureAreas(const std::vector<Vma>& vmas,
       }
       area.source = ImageArea::Source::kFile;
       area.file = *file;
-      SSI_TRY(scanner.Scan(vma, pages));
+      area.vma.kind = Vma::Kind::kFile;
+      if (vma.kind == Vma::Kind::kFile) {
+        SSI_TRY(scanner.Scan(vma, pages));
+      }
     } else {
       SSI_TRY(scanner.Scan(vma, pages));
     }

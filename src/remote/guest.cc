@@ -76,7 +76,15 @@ Status Guest::MakeSandbox() {
 Status Guest::Build(const CapturedProcess& incoming, const ClockShift& shift) {
   shift_ = shift;
   incoming_ = incoming;
-  followed_ = incoming.image;
+  for (auto& thread : incoming_.image.threads) {
+    // Waits for a futex where those are who may wake it; when its time is up
+    // AwayCalls ends it.
+    if (thread.pending && thread.pending->number == SYS_futex &&
+        thread.pending->left >= Nanos(0)) {
+      thread.registers.SetInterrupted(SYS_futex, kRestartNoHand);
+    }
+  }
+  followed_ = incoming_.image;
   SSI_TRY(MakeSandbox());
   auto local_file = [this](std::uint32_t id) -> Result<const UniqueFd*> {
     for (const auto& file : followed_.files) {
@@ -89,7 +97,7 @@ Status Guest::Build(const CapturedProcess& incoming, const ClockShift& shift) {
     }
     return Fail(ErrorCode::kProtocol, "image: unknown file {}", id);
   };
-  SSI_ASSIGN(auto body, Body::Build(*sandbox_, incoming, local_file));
+  SSI_ASSIGN(auto body, Body::Build(*sandbox_, incoming_, local_file));
   body_.emplace(std::move(body));
   return {};
 }

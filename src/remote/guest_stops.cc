@@ -138,6 +138,7 @@ void Guest::OnInterrupted(GuestTask& task) {
     registers->RewindCall(registers->call_number());
     (void)tracee.SetRegisters(*registers);
   }
+  task.calls.OnThreadStopped();
   mapper_->OnThreadStopped(task.thread);
   task.away_signals.OnThreadStopped();
   CheckFrozen();

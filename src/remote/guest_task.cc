@@ -11,7 +11,7 @@ GuestTask::GuestTask(Parts parts)
       away_signals({parts.process, tid, thread, signals},
                    std::move(parts.signal_hooks)),
       calls({thread, forwarder, sleeper, away_signals, signals, parts.followed,
-             parts.forwarder.clock, parts.process, here()},
+             parts.forwarder.loop, parts.forwarder.clock, parts.process, here()},
             std::move(parts.call_hooks)) {}
 
 }  // namespace ssi

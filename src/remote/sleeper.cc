@@ -69,7 +69,7 @@ void Sleeper::Start(Nanos left, Finish finish) {
   finish_ = std::move(finish);
   timer_.Start(left, [this] {
     auto done = std::exchange(finish_, nullptr);
-    done(call_.number == SYS_futex ? -ETIMEDOUT : 0);
+    done(0);
   });
 }
 
@@ -91,9 +91,6 @@ void Sleeper::Interrupt() {
 }
 
 void Sleeper::WriteRest(Nanos left) {
-  if (call_.number == SYS_futex) {
-    return;
-  }
   RemoteAddr at{call_.number == SYS_nanosleep ? call_.args[1] : call_.args[3]};
   if (Raw(at) != 0) {
     timespec rest{left.count() / 1'000'000'000, left.count() % 1'000'000'000};

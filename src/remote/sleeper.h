@@ -12,7 +12,7 @@
 namespace ssi {
 
 // Sleeps for a guest: nanosleep and clock_nanosleep, and the rest of such a
-// sleep (or of a timed FUTEX_WAIT) that began on another node. The guest waits
+// sleep that began on another node. The guest waits
 // in its notification meanwhile, so the sleep can end at any moment with the
 // time that is left known exactly.
 //

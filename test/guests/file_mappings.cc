@@ -1,6 +1,7 @@
-// Private mappings of files: the program's own file, a data file made before,
+// Mappings of files: the program's own file, a data file made before,
 // parts of it, beyond its end; what is written stays private, and
-// MADV_DONTNEED brings the file's bytes back. Argument: SECONDS.
+// MADV_DONTNEED brings the file's bytes back; and shared ones that are only
+// read, of which a page may be looked at late. Argument: SECONDS.
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -221,6 +222,32 @@ void OwnFile() {
   SSI_TRUE(IsOwn(variables, 0));
 }
 
+// Each round looks at a page that no round has looked at before.
+void SharedToRead() {
+  constexpr std::size_t kLarge = 3000 * kPage;
+  static volatile unsigned char* mapped = nullptr;
+  static std::size_t next = 7;
+  if (guest::first_round) {
+    static unsigned char bytes[kLarge];
+    guest::Fill(bytes, kLarge, 31);
+    const int fd = SSI_OK(open("shared", O_RDWR | O_CREAT | O_TRUNC, 0600));
+    SSI_EQ(write(fd, bytes, kLarge), kLarge);
+    SSI_OK(close(fd));
+    const int again = SSI_OK(open("shared", O_RDONLY));
+    void* memory = mmap(nullptr, kLarge, PROT_READ, MAP_SHARED, again, 0);
+    SSI_TRUE(memory != MAP_FAILED);
+    SSI_OK(close(again));
+    mapped = static_cast<volatile unsigned char*>(memory);
+  }
+  guest::Compute(5);
+  next = (next + 37) % 3000;
+  SSI_EQ(mapped[next * kPage + 5], guest::ByteAt(31, next * kPage + 5));
+}
+
+void Last() {
+  SSI_OK(unlink("shared"));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -230,5 +257,7 @@ int main(int argc, char** argv) {
                                 {"parts", Parts},
                                 {"beyond the end", BeyondTheEnd},
                                 {"name gone", NameGone},
-                                {"own file", OwnFile}});
+                                {"own file", OwnFile},
+                                {"shared to read", SharedToRead}},
+                               Last);
 }

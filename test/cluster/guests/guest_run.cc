@@ -194,11 +194,10 @@ void GuestInMode::Hop() {
   std::string pid = std::to_string(command_);
   auto moved = to_other_ ? cluster_.Ssictl({"migrate", pid, "n2"})
                          : cluster_.Ssictl({"home", pid});
-  char state = StateOf(command_);
   if (Describe(moved.status) == "exit 0") {
     ++outcome_.moves;
     to_other_ = !to_other_;
-  } else if (state != '-' && state != 'Z' && !OfBusyMachine(moved.err) &&
+  } else if (StateOf(command_) != '-' && !OfBusyMachine(moved.err) &&
              moved.err.find("ended") == std::string::npos) {
     outcome_.refusals.insert(moved.err);
     to_other_ = !to_other_;
