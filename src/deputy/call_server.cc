@@ -56,6 +56,19 @@ std::optional<std::uint64_t> MaskOf(const supervisor::LaidOutCall& call,
   return std::nullopt;
 }
 
+// The signal that rt_tgsigqueueinfo(2) queues.
+std::optional<siginfo_t> SignalForThread(const supervisor::LaidOutCall& call,
+                                         std::span<const std::byte> window) {
+  siginfo_t info{};
+  if (call.nr != SYS_rt_tgsigqueueinfo || call.buffer_count != 1 ||
+      call.buffers[0].length != sizeof info) {
+    return std::nullopt;
+  }
+  std::memcpy(&info, window.data() + call.offsets[0], sizeof info);
+  info.si_signo = static_cast<int>(call.args[2]);
+  return info;
+}
+
 }  // namespace
 
 CallServer::CallServer(HostPid thread, const Clock& clock, Executor& executor,
@@ -149,6 +162,7 @@ bool CallServer::AnswerHeld(std::uint64_t id) {
 std::size_t CallServer::CallJob::Prepare(AgentWindow& window) {
   refused.reset();
   mask.reset();
+  signal.reset();
   restart = false;
   auto request = supervisor::DecodeRequest(payload);
   if (request && request->head.nr == SYS_restart_syscall) {
@@ -173,6 +187,10 @@ std::size_t CallServer::CallJob::Prepare(AgentWindow& window) {
   }
   call = *laid_out;
   mask = MaskOf(call, window.data());
+  signal = SignalForThread(call, window.data());
+  if (signal) {
+    server.SendForThread(call, *signal, true);
+  }
   window.calls()[0] = {static_cast<std::uint64_t>(call.nr), call.args, 0};
   return 1;
 }
@@ -189,10 +207,19 @@ void CallServer::CallJob::Finished(AgentWindow& window) {
   } else {
     std::int64_t result = window.calls()[0].result;
     ++server.counts_[call.nr];
+    if (signal && result != 0) {
+      server.SendForThread(call, *signal, false);
+    }
     supervisor::Collect(call, result, window.data(),
                         server.FlagsOf(call, result), reply);
   }
   server.Reply(id, reply);
+}
+
+void CallServer::SendForThread(const supervisor::LaidOutCall& call,
+                               const siginfo_t& info, bool queued) const {
+  hooks_.for_thread(HostPid{static_cast<pid_t>(call.args[0])},
+                    HostPid{static_cast<pid_t>(call.args[1])}, info, queued);
 }
 
 std::uint8_t CallServer::FlagsOf(const supervisor::LaidOutCall& call,

@@ -38,6 +38,11 @@ class CallServer {
         reply;
     // A mask that the remote waits for has been set.
     std::function<void()> mask_set;
+    // A call is about to queue a signal for one thread of a process; in the end
+    // it may not have been `queued`.
+    std::function<void(HostPid process, HostPid thread, const siginfo_t& info,
+                       bool queued)>
+        for_thread;
   };
 
   CallServer(HostPid thread, const Clock& clock, Executor& executor,
@@ -107,6 +112,7 @@ class CallServer {
     supervisor::LaidOutCall call;
     std::optional<std::int64_t> refused;  // instead of making it
     std::optional<std::uint64_t> mask;    // its temporary one
+    std::optional<siginfo_t> signal;      // that it queues for a thread
     bool restart = false;
     supervisor::CallReply reply;
     std::vector<std::byte> restart_bytes;
@@ -123,6 +129,8 @@ class CallServer {
     bool answer = false;
   };
 
+  void SendForThread(const supervisor::LaidOutCall& call, const siginfo_t& info,
+                     bool queued) const;
   [[nodiscard]] std::uint8_t FlagsOf(const supervisor::LaidOutCall& call,
                                      std::int64_t result) const;
   void FinishRestart(std::int64_t result);

@@ -68,10 +68,21 @@ void Deputy::AddThread(const StandInThread& thread) {
       set->home_signals.TryToHold();
     }
   };
+  call_hooks.for_thread = [this](HostPid process, HostPid to,
+                                 const siginfo_t& info, bool queued) {
+    if (process == process_.pid && process_.threads.Find(to) != nullptr) {
+      auto& origins = process_.threads.origins();
+      queued ? origins.Note({process, to}, info)
+             : origins.NotQueued({process, to}, info);
+    }
+  };
+  for (const auto& info : thread.queued) {
+    process_.threads.origins().Note({process_.pid, thread.tid()}, info);
+  }
   process_.threads.Add(std::make_unique<HomeThread>(
       HomeThread::Parts{process_.pid, places_.clock, places_.waiter,
                         process_.signals, process_.group_stop,
-                        *process_.stand_in},
+                        *process_.stand_in, process_.threads.origins()},
       thread, std::move(call_hooks), SignalHooks()));
 }
 

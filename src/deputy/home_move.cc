@@ -284,8 +284,8 @@ void HomeMove::DescribeAsk(wire::AskDetails& details) {
       if (vma.kind != Vma::Kind::kFile && !shared) {
         continue;
       }
-      auto id = shared ? process_.files.FindShared(vma)
-                       : process_.files.Find(vma);
+      auto id =
+          shared ? process_.files.FindShared(vma) : process_.files.Find(vma);
       if (id && !std::exchange(seen[*id], true)) {
         process_.files.LearnHash(*id, places_.hashes, kMostHashed);
         migration::FileToWire(*process_.files.Get(*id), *details.add_files());

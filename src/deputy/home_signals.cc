@@ -72,6 +72,7 @@ void HomeSignals::OnSignal(int signal) {
     PutBack(signal);
     return;
   }
+  bool of_thread = origins_.Taken({pid_, tracee_.pid()}, *info);
   if (signals_.process.Ignored(signal)) {
     Drop();
     return;
@@ -83,7 +84,7 @@ void HomeSignals::OnSignal(int signal) {
     TryToHold();
     return;
   }
-  Offer(signal, *info);
+  Offer(*info, of_thread);
 }
 
 // Came in through a call's temporary mask while all others are held: back onto
@@ -174,12 +175,13 @@ void HomeSignals::Drop() {
   TryToHold();
 }
 
-void HomeSignals::Offer(int signal, const siginfo_t& info) {
+void HomeSignals::Offer(const siginfo_t& info, bool of_thread) {
   wire::SignalOffer offer;
-  offered_ = Offered{next_offer_++, signal, false, signals_.mask};
+  offered_ = Offered{next_offer_++, info, false, of_thread, signals_.mask};
   offer.set_offer(offered_->id);
   offer.set_thread(Raw(tracee_.pid()));
   offer.set_info(&info, sizeof info);
+  offer.set_of_thread(of_thread);
   if (auto mask = calls_.TemporaryMask(); mask && InCall()) {
     offered_->temporary = true;
     offered_->under = *mask;
@@ -196,9 +198,12 @@ void HomeSignals::OnAnswer(const wire::SignalAnswer& answer) {
   Offered offered = *std::exchange(offered_, std::nullopt);
   if (!answer.accepted()) {
     // Blocked there: blocked here too, and back onto its queue.
-    signals_.mask =
-        (answer.mask() | SignalBit(offered.signal)) & ~kNeverBlocked;
-    Requeue(offered.signal, signals_.mask);
+    int signal = offered.info.si_signo;
+    signals_.mask = (answer.mask() | SignalBit(signal)) & ~kNeverBlocked;
+    if (offered.of_thread) {
+      origins_.Note({pid_, tracee_.pid()}, offered.info);
+    }
+    Requeue(signal, signals_.mask);
     if (cancel_ || holding_ == Holding::kWanted) {
       (void)tracee_.Interrupt();
     }
@@ -219,13 +224,14 @@ void HomeSignals::GiveUpOffer() {
 // The handler's mask is in force here at once, not only when the remote tells
 // it: what it blocks stays on the queues here, where sigpending sees it.
 void HomeSignals::EnterHandler(const Offered& offered) {
-  if (!signals_.process.HasHandler(offered.signal)) {
+  int signal = offered.info.si_signo;
+  if (!signals_.process.HasHandler(signal)) {
     return;
   }
   // Of a SA_RESETHAND home is told in its turn.
   SignalState entered = signals_.process;
   signals_.mask = entered.EnterHandler(
-      offered.signal, offered.temporary ? offered.under : signals_.mask);
+      signal, offered.temporary ? offered.under : signals_.mask);
   if (holding_ != Holding::kInForce) {
     (void)tracee_.SetSignalMask(signals_.mask);
   }

@@ -7,6 +7,7 @@
 
 #include "deputy/call_server.h"
 #include "deputy/executor.h"
+#include "deputy/signal_origins.h"
 #include "process/registers.h"
 #include "process/signal_state.h"
 #include "process/tracee.h"
@@ -51,6 +52,7 @@ class HomeSignals {
     CallServer& calls;
     ThreadSignals& signals;
     GroupStop& group_stop;
+    SignalOrigins& origins;
   };
   HomeSignals(const Parts& parts, Hooks hooks)
       : pid_(parts.pid),
@@ -60,6 +62,7 @@ class HomeSignals {
         calls_(parts.calls),
         signals_(parts.signals),
         group_stop_(parts.group_stop),
+        origins_(parts.origins),
         hooks_(std::move(hooks)) {}
 
   // Not for an end of the process.
@@ -83,14 +86,15 @@ class HomeSignals {
  private:
   struct Offered {
     std::uint64_t id = 0;
-    int signal = 0;
+    siginfo_t info{};
     bool temporary = false;
+    bool of_thread = false;
     std::uint64_t under = 0;  // the mask that let it in
   };
   void OnSignal(int signal);
   void UndoEintr();
   void Drop();
-  void Offer(int signal, const siginfo_t& info);
+  void Offer(const siginfo_t& info, bool of_thread);
   void EnterHandler(const Offered& offered);
   void OnInterrupted();
   // In a stop: the registers, if the thread is in a call of the agent's job.
@@ -113,6 +117,7 @@ class HomeSignals {
   CallServer& calls_;
   ThreadSignals& signals_;
   GroupStop& group_stop_;
+  SignalOrigins& origins_;
   Hooks hooks_;
 
   std::optional<Offered> offered_;

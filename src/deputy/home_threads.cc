@@ -48,7 +48,7 @@ HomeThread::HomeThread(const Parts& parts, const StandInThread& thread,
       home_signals(
           HomeSignals::Parts{parts.pid, thread.tracee,
                              parts.stand_in.AgentCodeOf(thread), executor,
-                             calls, signals, parts.group_stop},
+                             calls, signals, parts.group_stop, parts.origins},
           std::move(signal_hooks)) {
   calls.SetWaitedOn(thread.wait_memory);
 }
@@ -75,12 +75,14 @@ void HomeThreads::Remove(HostPid tid) {
     counted_[number] += count;
   }
   threads_.erase(found);
+  origins_.Forget(tid);
   CheckHeld();
   CheckIdle();
 }
 
 void HomeThreads::Clear() {
   threads_.clear();
+  origins_ = {};
   counted_.clear();
   when_held_ = nullptr;
   when_idle_ = nullptr;

@@ -52,6 +52,7 @@ struct HomeThread {
     SignalState& signals;
     GroupStop& group_stop;
     StandIn& stand_in;
+    SignalOrigins& origins;
   };
   HomeThread(const Parts& parts, const StandInThread& thread,
              CallServer::Hooks call_hooks, HomeSignals::Hooks signal_hooks);
@@ -90,6 +91,7 @@ class HomeThreads {
   // What Serve needs.
   [[nodiscard]] std::uint64_t MaskOf(HostPid tid) const;
   void GiveUpOffers();
+  [[nodiscard]] SignalOrigins& origins() { return origins_; }
   // How many calls of each number were made, those of ended threads included.
   [[nodiscard]] std::map<int, std::uint64_t> Counts() const;
 
@@ -98,6 +100,7 @@ class HomeThreads {
   void CheckIdle();
 
   std::map<HostPid, std::unique_ptr<HomeThread>> threads_;
+  SignalOrigins origins_;
   std::map<int, std::uint64_t> counted_;  // of those that have ended
   std::function<void()> when_held_;
   std::function<void()> when_idle_;

@@ -204,11 +204,11 @@ Status StandIn::RequeueUndelivered(StandInThread& thread) {
   AgentRunner runner = RunnerOf(thread);
   CallBatch batch(runner);
   Task task{pid_, thread.tid()};
-  for (const auto& info : thread.image.undelivered) {
+  for (const auto& signal : thread.image.undelivered) {
     // Its own queue is as good where it cannot use the process's: it was chosen
     // for it.
-    bool of_thread = IsThreadDirected(info) || !CanQueue(task, info, false);
-    SSI_TRY(AddToQueue(batch, task, info, of_thread));
+    bool of_thread = signal.of_thread || !CanQueue(task, signal.info, false);
+    SSI_TRY(AddToQueue(batch, task, signal.info, of_thread));
   }
   Status queued = batch.Flush();
   stop_pending_ |= runner.stop_pending();
@@ -221,12 +221,12 @@ Status StandIn::RequeueUndelivered(StandInThread& thread) {
 Status StandIn::PutUndeliveredInFront(StandInThread& thread,
                                       std::uint64_t pending) {
   std::map<int, QueuedSignals> older;
-  for (const auto& info : thread.image.undelivered) {
-    if (info.si_signo >= kFirstRealTime &&
-        (pending & SignalBit(info.si_signo)) != 0) {
-      auto& queues = older[info.si_signo];
-      (IsThreadDirected(info) ? queues.of_thread : queues.of_process)
-          .push_back(info);
+  for (const auto& signal : thread.image.undelivered) {
+    int number = signal.info.si_signo;
+    if (number >= kFirstRealTime && (pending & SignalBit(number)) != 0) {
+      auto& queues = older[number];
+      (signal.of_thread ? queues.of_thread : queues.of_process)
+          .push_back(signal.info);
     }
   }
   if (older.empty()) {

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "process/capture.h"
+#include "process/signal_order.h"
 
 namespace ssi {
 
@@ -61,6 +62,7 @@ std::optional<MemoryRun> MemoryOfRestart(const Registers& registers) {
 
 Status StandInThread::Capture() {
   SSI_ASSIGN(image, CaptureThread(tracee, HomePid{Raw(tid())}));
+  SSI_ASSIGN(queued, PeekOwnQueue(tid()));
   if (CutShort(image.registers)) {
     image.registers.SetInterrupted(image.registers.call_number(),
                                    kRestartNoHand);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
@@ -42,6 +43,8 @@ struct StandInThread {
   ThreadImage image;
   AgentWindow* window = nullptr;  // of one of the stand-in's sites
   std::size_t site = 0;
+  // In its own queue when it was frozen.
+  std::vector<siginfo_t> queued;
   // Where a poll that it finishes by restart_syscall has its results.
   std::optional<MemoryRun> wait_memory;
 };

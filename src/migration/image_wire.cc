@@ -119,8 +119,10 @@ void ThreadToWire(const ThreadImage& thread, wire::Thread& out) {
     }
     pending.set_left_ns(thread.pending->left.count());
   }
-  for (const auto& info : thread.undelivered) {
-    out.add_undelivered(ToBytes(info));
+  for (const auto& signal : thread.undelivered) {
+    auto& added = *out.add_undelivered();
+    added.set_info(ToBytes(signal.info));
+    added.set_of_thread(signal.of_thread);
   }
 }
 
@@ -159,12 +161,13 @@ Result<ThreadImage> ThreadFromWire(const wire::Thread& in) {
     pending.left = nanoseconds(in.pending().left_ns());
     thread.pending = pending;
   }
-  for (const auto& bytes : in.undelivered()) {
-    siginfo_t info{};
-    if (!FromBytes(bytes, info)) {
+  for (const auto& queued : in.undelivered()) {
+    QueuedSignal signal;
+    signal.of_thread = queued.of_thread();
+    if (!FromBytes(queued.info(), signal.info)) {
       return Fail(ErrorCode::kProtocol, "image: bad siginfo");
     }
-    thread.undelivered.push_back(info);
+    thread.undelivered.push_back(signal);
   }
   return thread;
 }

@@ -78,6 +78,11 @@ struct PendingCall {
   std::chrono::nanoseconds left{};  // of the time limit; negative: none
 };
 
+struct QueuedSignal {
+  siginfo_t info{};
+  bool of_thread = false;  // in the thread's own queue, not in the process's
+};
+
 struct ThreadImage {
   HomePid tid{};
   // The first thread of a process may end before the others; it keeps its
@@ -92,8 +97,9 @@ struct ThreadImage {
   std::uint64_t clear_child_tid = 0;
   RseqConfiguration rseq{};
   std::optional<PendingCall> pending;
-  std::vector<siginfo_t> undelivered;  // queued where it was frozen
-  std::string name;                    // comm; empty: leave alone
+  // Taken from the queues at home, and not delivered where it was frozen.
+  std::vector<QueuedSignal> undelivered;
+  std::string name;  // comm; empty: leave alone
 };
 
 struct ResourceLimit {

@@ -71,7 +71,8 @@ class Remaining {
   std::size_t first_ = 0;  // all before it are taken
 };
 
-Result<SignalList> PeekQueue(HostPid pid, int signal, std::uint32_t flags) {
+Result<SignalList> PeekQueue(HostPid pid, std::optional<int> signal,
+                             std::uint32_t flags) {
   SignalList found;
   std::array<siginfo_t, 64> some{};
   __ptrace_peeksiginfo_args args{0, flags, static_cast<int>(some.size())};
@@ -85,7 +86,7 @@ Result<SignalList> PeekQueue(HostPid pid, int signal, std::uint32_t flags) {
     }
     for (const auto& info :
          std::span(some).first(static_cast<std::size_t>(count))) {
-      if (info.si_signo == signal) {
+      if (!signal || info.si_signo == *signal) {
         found.push_back(info);
       }
     }
@@ -256,6 +257,10 @@ Result<QueuedSignals> PeekQueued(HostPid thread, int signal) {
   SSI_ASSIGN(queued.of_process,
              PeekQueue(thread, signal, PTRACE_PEEKSIGINFO_SHARED));
   return queued;
+}
+
+Result<SignalList> PeekOwnQueue(HostPid thread) {
+  return PeekQueue(thread, std::nullopt, 0);
 }
 
 Status PutInFront(InjectingRunner& runner, const Task& task, int signal,

@@ -49,6 +49,8 @@ bool SameSignals(const SignalList& a, const SignalList& b);
 
 // Of a stopped thread; takes nothing away.
 Result<QueuedSignals> PeekQueued(HostPid thread, int signal);
+// Those of all numbers in its own queue.
+Result<SignalList> PeekOwnQueue(HostPid thread);
 
 // In a stopped thread, while all of its process block all signals: moves
 // `older`, which are already in its queues, before all others of this number.

@@ -110,7 +110,8 @@ void AwaySignals::Judge(const wire::SignalOffer& offer) {
     made.mask = offer.temporary_mask();
     made.old_mask = *mask;
     temporary_ = made;
-    SendToThread(*info);  // now: in the order in which home offers them
+    // Now: in the order in which home offers them.
+    SendToThread({*info, offer.of_thread()});
     wire::SignalAnswer answer;
     answer.set_offer(offer.offer());
     answer.set_thread(Raw(tid_));
@@ -126,12 +127,12 @@ void AwaySignals::Judge(const wire::SignalOffer& offer) {
     hooks_.answer(answer);
     return;
   }
-  Accept(offer, *info);
+  Accept(offer, {*info, offer.of_thread()});
 }
 
 void AwaySignals::Accept(const wire::SignalOffer& offer,
-                         const siginfo_t& info) {
-  SendToThread(info);
+                         const QueuedSignal& signal) {
+  SendToThread(signal);
   wire::SignalAnswer answer;
   answer.set_offer(offer.offer());
   answer.set_thread(Raw(tid_));
@@ -142,8 +143,8 @@ void AwaySignals::Accept(const wire::SignalOffer& offer,
   }
 }
 
-void AwaySignals::SendToThread(const siginfo_t& info) {
-  sent_[Queue{info.si_signo, IsThreadDirected(info)}].push_back(info);
+void AwaySignals::SendToThread(const QueuedSignal& signal) {
+  sent_[Queue{signal.info.si_signo, signal.of_thread}].push_back(signal.info);
   SendNext();
 }
 
@@ -262,10 +263,12 @@ void AwaySignals::FinishTemporaryStep() {
   thread_.LeaveStop();
 }
 
-std::vector<siginfo_t> AwaySignals::Undelivered() const {
-  std::vector<siginfo_t> left;
+std::vector<QueuedSignal> AwaySignals::Undelivered() const {
+  std::vector<QueuedSignal> left;
   for (const auto& [queue, infos] : sent_) {
-    left.insert(left.end(), infos.begin(), infos.end());
+    for (const auto& info : infos) {
+      left.push_back({info, queue.of_thread});
+    }
   }
   return left;
 }

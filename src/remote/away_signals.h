@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "process/image.h"
 #include "process/signal_state.h"
 #include "process/told.h"
 #include "proto/session.pb.h"
@@ -72,21 +73,21 @@ class AwaySignals {
   void MaskArrived() { awaited_mask_.reset(); }
 
   // Accepted, sent to the thread, but not delivered: they move with it.
-  [[nodiscard]] std::vector<siginfo_t> Undelivered() const;
+  [[nodiscard]] std::vector<QueuedSignal> Undelivered() const;
   // One that another thread had accepted, which has ended.
-  void TakeOver(const siginfo_t& info) { SendToThread(info); }
+  void TakeOver(const siginfo_t& info) { SendToThread({info, false}); }
 
  private:
   void Judge(const wire::SignalOffer& offer);
   void JudgeWaiting();
-  void Accept(const wire::SignalOffer& offer, const siginfo_t& info);
+  void Accept(const wire::SignalOffer& offer, const QueuedSignal& signal);
   // Where a signal pends: the thread's queue, or that of the process.
   struct Queue {
     int signal = 0;
     bool of_thread = false;
     auto operator<=>(const Queue&) const = default;
   };
-  void SendToThread(const siginfo_t& info);
+  void SendToThread(const QueuedSignal& signal);
   void SendNext();
   void Unload(int signal);
   void EnterHandler(int signal, std::uint64_t under);

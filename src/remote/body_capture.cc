@@ -79,8 +79,7 @@ Status Body::CaptureAreas(const std::vector<Vma>& vmas,
       area.source = ImageArea::Source::kVdso;
     } else if (vma.kind == Vma::Kind::kVvar) {
       area.source = ImageArea::Source::kVvar;
-    } else if (vma.kind == Vma::Kind::kFile ||
-               vma.kind == Vma::Kind::kShared) {
+    } else if (vma.kind == Vma::Kind::kFile || vma.kind == Vma::Kind::kShared) {
       // Shared: what the program has mapped so here, read-only.
       auto file = FileOf(vma);
       if (!file) {

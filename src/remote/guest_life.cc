@@ -228,9 +228,9 @@ void Guest::OnTaskEnded(HostPid here) {
   body_->Forget(found->second->tid);
   tasks_.erase(found);
   // What was for the process is another thread's now.
-  for (const auto& info : undelivered) {
-    if (!IsThreadDirected(info) && !tasks_.empty()) {
-      tasks_.begin()->second->away_signals.TakeOver(info);
+  for (const auto& signal : undelivered) {
+    if (!signal.of_thread && !tasks_.empty()) {
+      tasks_.begin()->second->away_signals.TakeOver(signal.info);
     }
   }
   CheckFrozen();

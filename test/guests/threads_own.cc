@@ -74,6 +74,27 @@ void MasksAndPending() {
   });
 }
 
+// What a thread queues for itself arrives there, before the call is over.
+void ToOneself() {
+  struct sigaction action {};
+  action.sa_sigaction = OnSignal;
+  action.sa_flags = SA_SIGINFO;
+  SSI_OK(sigaction(SIGRTMIN + 2, &action, nullptr));
+  InThreads([](int id) {
+    for (int i = 1; i <= 60; ++i) {
+      sigval value{};
+      value.sival_int = id * 1000 + i;
+      SSI_EQ(pthread_sigqueue(pthread_self(), SIGRTMIN + 2, value), 0);
+      SSI_EQ(handled, value.sival_int);
+      std::uint64_t state = 1;
+      for (int k = 0; k < 20000; ++k) {
+        state = guest::Mix(state);
+      }
+      SSI_TRUE(state != 0);
+    }
+  });
+}
+
 void Stacks() {
   struct sigaction action {};
   action.sa_sigaction = OnSignal;
@@ -165,6 +186,7 @@ void PriorityInheritance() {
 int main(int argc, char** argv) {
   return guest::Run(guest::Seconds(argc, argv),
                     {{"masks and pending signals", MasksAndPending},
+                     {"signals to oneself", ToOneself},
                      {"alternate stacks", Stacks},
                      {"locals, names, rounding", LocalsAndNames},
                      {"robust mutexes", Robust},
