@@ -39,9 +39,10 @@ std::optional<std::uint64_t> MaskOf(const supervisor::LaidOutCall& call,
     std::uint8_t arg;
     std::uint8_t part;
   };
-  static constexpr std::array kPlaces = {Place{SYS_rt_sigsuspend, 0, 0},
-                                         Place{SYS_ppoll, 3, 0},
-                                         Place{SYS_pselect6, 5, 1}};
+  static constexpr std::array kPlaces = {
+      Place{SYS_rt_sigsuspend, 0, 0}, Place{SYS_ppoll, 3, 0},
+      Place{SYS_epoll_pwait, 4, 0}, Place{SYS_epoll_pwait2, 4, 0},
+      Place{SYS_pselect6, 5, 1}};
   for (const auto& place : kPlaces) {
     for (std::size_t i = 0; place.nr == call.nr && i < call.buffer_count; ++i) {
       const auto& buffer = call.buffers[i];

@@ -20,11 +20,10 @@ namespace {
 // stop signals"; tried on 6.18).
 bool AnswersEintrAtFreeze(std::uint64_t number) {
   static constexpr std::array<std::uint64_t, 15> kCalls = {
-      SYS_epoll_wait,   SYS_epoll_pwait, 441 /* epoll_pwait2 */,
-      SYS_semop,        SYS_semtimedop,  SYS_rt_sigtimedwait,
-      SYS_io_getevents, SYS_accept,      SYS_accept4,
-      SYS_recvfrom,     SYS_recvmsg,     SYS_recvmmsg,
-      SYS_sendto,       SYS_sendmsg,     SYS_connect};
+      SYS_epoll_wait, SYS_epoll_pwait,     SYS_epoll_pwait2, SYS_semop,
+      SYS_semtimedop, SYS_rt_sigtimedwait, SYS_io_getevents, SYS_accept,
+      SYS_accept4,    SYS_recvfrom,        SYS_recvmsg,      SYS_recvmmsg,
+      SYS_sendto,     SYS_sendmsg,         SYS_connect};
   return std::find(kCalls.begin(), kCalls.end(), number) != kCalls.end();
 }
 

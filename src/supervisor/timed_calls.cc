@@ -21,8 +21,11 @@ constexpr TimedCall kTimedCalls[] = {
     {128, 2, TimeUnit::kTimespec},  // rt_sigtimedwait
     {202, 3, TimeUnit::kTimespec},  // futex
     {230, 2, TimeUnit::kTimespec},  // clock_nanosleep
+    {232, 3, TimeUnit::kMillis},    // epoll_wait
     {270, 4, TimeUnit::kTimespec},  // pselect6
     {271, 2, TimeUnit::kTimespec},  // ppoll
+    {281, 3, TimeUnit::kMillis},    // epoll_pwait
+    {441, 3, TimeUnit::kTimespec},  // epoll_pwait2
 };
 
 // struct timeval and struct timespec: two longs.

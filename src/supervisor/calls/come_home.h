@@ -18,11 +18,9 @@ inline constexpr Note kExec = "the new program starts at home";
 inline constexpr Note kXattr = "extended attributes";
 inline constexpr Note kSplice = "moves data between descriptors";
 inline constexpr Note kAio = "asynchronous I/O";
-inline constexpr Note kEpoll = "epoll";
 inline constexpr Note kKeys = "keyrings";
 inline constexpr Note kInotify = "inotify";
 inline constexpr Note kFanotify = "fanotify";
-inline constexpr Note kEventFds = "eventfd, timerfd, signalfd";
 inline constexpr Note kPidFds = "pidfd";
 inline constexpr Note kOtherProcess = "looks into another process";
 
@@ -91,15 +89,12 @@ inline constexpr CallRow kComesHomeForNow[] = {
     ForNow(208, "io_getevents", {}, kAio).With(kEintrAtFreeze),
     ForNow(209, "io_submit", {}, kAio),
     ForNow(210, "io_cancel", {}, kAio),
-    ForNow(213, "epoll_create", {kInt}, kEpoll),
     ForNow(220, "semtimedop", {}, kSem).With(kEintrAtFreeze),
     ForNow(222, "timer_create", {}, kTimers),
     ForNow(223, "timer_settime", {}, kTimers),
     ForNow(224, "timer_gettime", {}, kTimers),
     ForNow(225, "timer_getoverrun", {}, kTimers),
     ForNow(226, "timer_delete", {}, kTimers),
-    ForNow(232, "epoll_wait", {}, kEpoll).With(kEintrAtFreeze),
-    ForNow(233, "epoll_ctl", {}, kEpoll),
     ForNow(240, "mq_open", {}, kMq),
     ForNow(241, "mq_unlink", {}, kMq),
     ForNow(242, "mq_timedsend", {}, kMq),
@@ -116,18 +111,7 @@ inline constexpr CallRow kComesHomeForNow[] = {
            kSplice),
     ForNow(276, "tee", {kFd, kFd, kInt, kFlags}, kSplice),
     ForNow(278, "vmsplice", {}, kSplice),
-    ForNow(281, "epoll_pwait", {}, kEpoll)
-        .With(kEintrAtFreeze)
-        .With(kTemporaryMask),
-    ForNow(282, "signalfd", {}, kEventFds),
-    ForNow(283, "timerfd_create", {kInt, kFlags}, kEventFds),
-    ForNow(284, "eventfd", {kInt}, kEventFds),
-    ForNow(286, "timerfd_settime", {kFd, kFlags, In(32), Out(32)}, kEventFds),
-    ForNow(287, "timerfd_gettime", {kFd, Out(32)}, kEventFds),
     ForNow(288, "accept4", {}, kSocket),
-    ForNow(289, "signalfd4", {}, kEventFds),
-    ForNow(290, "eventfd2", {kInt, kFlags}, kEventFds),
-    ForNow(291, "epoll_create1", {kFlags}, kEpoll),
     ForNow(294, "inotify_init1", {kFlags}, kInotify),
     ForNow(299, "recvmmsg", {}, kSocket),
     ForNow(300, "fanotify_init", {}, kFanotify),
@@ -146,9 +130,6 @@ inline constexpr CallRow kComesHomeForNow[] = {
     ForNow(434, "pidfd_open", {kInt, kFlags}, kPidFds),
     ForNow(438, "pidfd_getfd", {kFd, kFd, kFlags}, kPidFds),
     ForNow(440, "process_madvise", {}, kPidFds),
-    ForNow(441, "epoll_pwait2", {}, kEpoll)
-        .With(kEintrAtFreeze)
-        .With(kTemporaryMask),
     ForNow(448, "process_mrelease", {kFd, kFlags}, kPidFds),
     ForNow(463, "setxattrat", {}, kXattr),
     ForNow(464, "getxattrat", {}, kXattr),

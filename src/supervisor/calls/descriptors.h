@@ -18,6 +18,9 @@ inline constexpr Note kOneVector =
     "own sees one call";
 inline constexpr Note kManyFds = "more than 98304 descriptors are EFAULT";
 
+// struct epoll_event, which is packed on x86-64.
+inline constexpr Arg kEpollEvents = ArrayOut(2, 12, kMaxBulk, LengthType::kInt);
+
 inline constexpr CallRow kDescriptorCalls[] = {
     Home(0, "read", {kFd, DataOut(2), kLength}, kInPieces).With(kConsumes),
     Home(1, "write", {kFd, DataIn(2), kLength}, kInPieces),
@@ -52,9 +55,13 @@ inline constexpr CallRow kDescriptorCalls[] = {
     Home(93, "fchown", {kFd, kInt, kInt}),
     Home(138, "fstatfs", {kFd, Out(kStatfsSize)}),
     Home(187, "readahead", {kFd, kInt, kInt}),
+    Home(213, "epoll_create", {kInt}).With(kMakesFd),
     Home(217, "getdents64",
          {kFd, BytesOut(2, kMaxBulk, LengthType::kInt), kLength}),
     Home(221, "fadvise64", {kFd, kInt, kInt, kFlags}),
+    Home(232, "epoll_wait", {kFd, kEpollEvents, kLength, kInt})
+        .With(kEintrAtFreeze),
+    Home(233, "epoll_ctl", {kFd, kInt, kFd, In(12)}),
     Home(270, "pselect6",
          {kLength, FdSet(0), FdSet(0), FdSet(0), TimeLimit(),
           Kind(ArgKind::kSigsetPair)})
@@ -65,7 +72,19 @@ inline constexpr CallRow kDescriptorCalls[] = {
          kManyFds)
         .With(kTemporaryMask),
     Home(277, "sync_file_range", {kFd, kInt, kInt, kFlags}),
+    Home(281, "epoll_pwait",
+         {kFd, kEpollEvents, kLength, kInt, Sigset(5), kLength})
+        .With(kEintrAtFreeze)
+        .With(kTemporaryMask),
+    Home(282, "signalfd", {kFd, Sigset(2), kLength}).With(kMakesFd),
+    Home(283, "timerfd_create", {kInt, kFlags}).With(kMakesFd),
+    Home(284, "eventfd", {kInt}).With(kMakesFd),
     Home(285, "fallocate", {kFd, kFlags, kInt, kInt}),
+    Home(286, "timerfd_settime", {kFd, kFlags, In(32), Out(32)}),
+    Home(287, "timerfd_gettime", {kFd, Out(32)}),
+    Home(289, "signalfd4", {kFd, Sigset(2), kLength, kFlags}).With(kMakesFd),
+    Home(290, "eventfd2", {kInt, kFlags}).With(kMakesFd),
+    Home(291, "epoll_create1", {kFlags}).With(kMakesFd),
     Home(292, "dup3", {kFd, kFd, kFlags}).With(kMakesFd),
     Home(293, "pipe2", {Out(8), kFlags}).With(kMakesFdPair),
     Home(295, "preadv", {kFd, VectorOut(2), kLength, kInt, kInt}, kOneVector)
@@ -86,6 +105,10 @@ inline constexpr CallRow kDescriptorCalls[] = {
         .With(kPositioned)
         .With(kPositionMinusOne),
     Home(436, "close_range", {kInt, kInt, kFlags}),
+    Home(441, "epoll_pwait2",
+         {kFd, kEpollEvents, kLength, In(16), Sigset(5), kLength})
+        .With(kEintrAtFreeze)
+        .With(kTemporaryMask),
     Home(447, "memfd_secret", {kFlags}, "mapping it shared comes home")
         .With(kMakesFd),
     Home(451, "cachestat", {kFd, In(16), Out(40), kFlags}),

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 
 #include "guest.h"
@@ -52,6 +53,43 @@ void Epoll() {
   for (const int fd : {ends[0], ends[1], epoll}) {
     SSI_OK(close(fd));
   }
+}
+
+volatile sig_atomic_t seen = 0;
+void OnSignal(int) {
+  seen = seen + 1;
+}
+
+// The mask of epoll_pwait lets a signal in, and is gone afterwards.
+void EpollMask() {
+  const int epoll = SSI_OK(epoll_create1(0));
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGUSR2);
+  sigset_t before;
+  SSI_OK(sigprocmask(SIG_BLOCK, &blocked, &before));
+  struct sigaction action {};
+  action.sa_handler = OnSignal;
+  action.sa_flags = SA_RESTART;
+  SSI_OK(sigaction(SIGUSR2, &action, nullptr));
+  epoll_event got{};
+  for (int i = 1; i <= 20; ++i) {
+    SSI_OK(kill(getpid(), SIGUSR2));
+    guest::Compute(1);
+    SSI_EQ(seen, i - 1);
+    SSI_FAILS(epoll_pwait(epoll, &got, 1, 5000, &before), EINTR);
+    SSI_EQ(seen, i);
+    sigset_t now;
+    SSI_OK(sigprocmask(SIG_BLOCK, nullptr, &now));
+    SSI_TRUE(sigismember(&now, SIGUSR2) == 1);
+  }
+  seen = 0;
+  SSI_FAILS(epoll_wait(epoll, &got, 0, 0), EINVAL);
+  SSI_FAILS(syscall(SYS_epoll_wait, epoll, &got, -1, 0), EINVAL);
+  SSI_FAILS(epoll_wait(0x7fff, &got, 1, 0), EBADF);
+  SSI_FAILS(epoll_ctl(epoll, EPOLL_CTL_ADD, epoll, &got), EINVAL);
+  SSI_OK(sigprocmask(SIG_SETMASK, &before, nullptr));
+  SSI_OK(close(epoll));
 }
 
 void Eventfd() {
@@ -126,6 +164,7 @@ void Signalfd() {
 
 int main(int argc, char** argv) {
   return guest::Run(guest::Seconds(argc, argv), {{"epoll", Epoll},
+                                                 {"epoll's mask", EpollMask},
                                                  {"eventfd", Eventfd},
                                                  {"timerfd", Timerfd},
                                                  {"signalfd", Signalfd}});
