@@ -1,23 +1,13 @@
 // Programs that nobody here wrote: the same bytes at home, away and hopping.
 #include <catch2/catch.hpp>
 
+#include "cluster/programs/words.h"
 #include "support/modes.h"
 
 namespace ssi::test {
 namespace {
 
 using Kind = Program::Kind;
-
-std::string Count(double scale, double usual) {
-  return std::to_string(static_cast<long>(usual * scale));
-}
-
-// Makes the file `words`: lines of pseudo-random words, the same each time.
-std::string Words(double scale, double lines) {
-  return "awk 'BEGIN {srand(7); for (i = 0; i < " + Count(scale, lines) +
-         "; i++) {s = \"\"; for (j = 0; j < 6; j++) s = s sprintf(\"%c%d \", "
-         "97 + int(rand() * 16), int(rand() * 9999)); print s}}' >words";
-}
 
 TEST_CASE("gawk", "[sample]") {
   CheckInAllModes([](double scale) {
