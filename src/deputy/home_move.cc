@@ -235,7 +235,13 @@ Status HomeMove::OnFrame(std::span<const std::byte> payload) {
     return Fail(ErrorCode::kProtocol, "the {} is here",
                 migration::NameOf(received.from));
   }
+  source_holds_ = source_holds_ ||
+                  (std::holds_alternative<migration::Held>(received.message) &&
+                   migration::MoveOf(received.message) == id_);
   Feed(Role::kHome, migration::Received{received.from, received.message});
+  if (source_holds_ && std::exchange(rebuild_waits_, false)) {
+    BeginRebuild();
+  }
   return {};
 }
 

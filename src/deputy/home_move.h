@@ -121,6 +121,8 @@ class HomeMove {
   Timer settle_timer_;
   migration::Checksum checksum_{};
   bool refilled_ = false;
+  bool source_holds_ = false;   // HELD has come
+  bool rebuild_waits_ = false;  // for that
   Hop hop_;
   Nanos began_{};
   Nanos froze_{};

@@ -180,16 +180,23 @@ void Session::OnLost(const Error& error) {
     Fail(error);
     return;
   }
+  // The next one can be lost before it was of use.
+  const bool known = lost_at_.has_value();
   lost_at_ = clock_.Boot();
   lost_why_ = error.message;
-  pause_ = Nanos(0);
+  if (!known) {
+    down_at_ = *lost_at_;
+    pause_ = Nanos(0);
+  }
   refused_at_.reset();
   // What broke the one has broken the other, or may have.
   bulk_good_ = false;
   TryAgain(Error{ErrorCode::kGone, error.message, 0});
   WatchGrace();
-  auto lost = hooks_.lost;
-  lost(error);
+  if (!known) {
+    auto lost = hooks_.lost;
+    lost(error);
+  }
 }
 
 void Session::TryAgain(const Error& error) {
@@ -218,6 +225,11 @@ void Session::TryAgain(const Error& error) {
 }
 
 void Session::WatchGrace() {
+  if (channel_.connected()) {
+    // The next connection is there, and has not said yet what it missed: what
+    // was sent on it may have arrived.
+    lost_at_ = clock_.Boot();
+  }
   Nanos left = *lost_at_ + grace_ - clock_.Boot();
   if (left <= Nanos(0)) {
     Fail(Error{ErrorCode::kGone,
@@ -230,7 +242,7 @@ void Session::WatchGrace() {
 }
 
 void Session::OnBack() {
-  Nanos after = lost_at_ ? clock_.Boot() - *lost_at_ : Nanos(0);
+  Nanos after = clock_.Boot() - down_at_;
   lost_at_.reset();
   again_timer_.Stop();
   grace_timer_.Stop();
@@ -281,6 +293,7 @@ void Session::StopBulk() {
     task_.reset();
     bulk_busy_ = false;
     bulk_good_ = false;
+    renewing_ = false;  // if it was that
   }
 }
 

@@ -106,6 +106,7 @@ class Session {
   // ---- while the connection for calls is lost ----
   std::optional<Nanos> lost_at_;  // BOOTTIME: nothing that was sent before can
                                   // arrive later
+  Nanos down_at_{};               // since when it is, for people
   std::string lost_why_;
   Nanos pause_{};                    // before the next attempt
   std::optional<Nanos> refused_at_;  // since when nobody listens there

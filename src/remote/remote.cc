@@ -411,6 +411,10 @@ void Remote::PollStops() {
   }
 }
 
+void Remote::Supersede() {
+  OnEnded(Error{ErrorCode::kGone, "home has begun another session", 0});
+}
+
 void Remote::AskToLeave(const std::string& reason) {
   if (guest_ && guest_->Running()) {
     wire::ComeHome come;

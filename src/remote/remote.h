@@ -57,6 +57,8 @@ class Remote {
 
   // After each SIGCHLD.
   void PollStops();
+  // Home has the process and has opened another session for it.
+  void Supersede();
   // This node goes down: asks home to take the process back.
   void AskToLeave(const std::string& reason);
   [[nodiscard]] bool HasGuest() const;
