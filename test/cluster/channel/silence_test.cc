@@ -138,6 +138,8 @@ TEST_CASE("a network that swallows all: away it ends before home gives it up",
   CHECK(counter.job().front().Runs());
   CHECK(StateOf(counter.pid()) != '-');
   counter.CheckLost("out of reach for 6 s");
+  CHECK_THAT(nodes.cluster().log("n2"),
+             Contains("the guest is killed: nothing was heard from home"));
   nodes.proxy().Pause(false);
 }
 
