@@ -19,8 +19,8 @@ struct LedgerLimits {
   // wait with more, waits.
   std::size_t full_at = std::size_t{16} << 20;
   // So much, and the peer does not acknowledge what it gets: an error. Above
-  // all that the calls of a hundred threads can have waiting at once.
-  std::size_t most = std::size_t{256} << 20;
+  // all that the calls of four thousand threads can have waiting at once.
+  std::size_t most = std::size_t{4} << 30;
   // So much that has arrived since the peer was told, and it is told without
   // waiting for a frame to tell it on.
   std::size_t tell_after = std::size_t{4} << 20;

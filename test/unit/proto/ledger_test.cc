@@ -164,6 +164,8 @@ class Play {
       home.Say({session::kReply, 0, said.id, 8});
     } else if (said.type == session::kMapFile) {
       home.Say({session::kMapFileReply, 0, said.id, 11});
+    } else if (said.type == session::kLife) {
+      home.Say({session::kLifeReply, 0, said.id, 14});
     } else if (said.type == session::kExit) {
       home.Say({session::kEnd, 0, 0, 0});
     }
@@ -207,6 +209,7 @@ class Play {
         break;
       case 5:
         guest.Say({session::kMapFile, 0, id, 6});
+        guest.Say({session::kLife, 0, id, 13});
         guest.Say({session::kComeHome, 0, id, 10});
         break;
       case 7:
@@ -350,10 +353,10 @@ TEST_CASE("the session that is cut has all frames, both ways", "[ledger]") {
     }
   }
   CHECK(calls >= 200);
-  // kMove to kAskUsage: each number between is a frame of a session.
+  // Each number between is a frame of a session.
   std::set<std::uint16_t> all;
   for (auto type = static_cast<std::uint16_t>(session::kMove);
-       type <= static_cast<std::uint16_t>(session::kAskUsage); ++type) {
+       type <= static_cast<std::uint16_t>(session::kLast); ++type) {
     all.insert(type);
   }
   CHECK(types == all);
