@@ -75,9 +75,7 @@ class Reader {
                  spawn_);
     REQUIRE(job_->CommandPid() > 0);
     REQUIRE(Eventually(
-        [&] {
-          return cluster.Bodies("n2").size() == 1 && !out().empty();
-        },
+        [&] { return cluster.Bodies("n2").size() == 1 && !out().empty(); },
         20s));
   }
 

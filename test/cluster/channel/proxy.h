@@ -67,9 +67,9 @@ class Proxy {
   int listener_ = -1;
   std::string address_;
   std::mutex mutex_;
-  int port_ = 0;                     // guarded by mutex_
+  int port_ = 0;                       // guarded by mutex_
   std::list<Connection> connections_;  // guarded by mutex_
-  std::mt19937_64 random_;           // guarded by mutex_
+  std::mt19937_64 random_;             // guarded by mutex_
   std::atomic<unsigned> cuts_left_{0};
   std::atomic<bool> paused_{false};
   std::atomic<bool> stop_{false};
