@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 constexpr Nanos kUsagePeriod = 1s;
 // How often it is looked whether home has been silent for too long: by
 // BOOTTIME, which goes on while the machine sleeps, and timers are not.
-constexpr Nanos kHomeLook = 500ms;
+constexpr Nanos kHomeLook = 200ms;
 
 proto::ChannelLimits LimitsFor(Nanos grace) {
   proto::ChannelLimits limits;
@@ -34,6 +34,8 @@ Remote::Remote(Places places, std::string name, std::function<void()> ended)
       ended_(std::move(ended)),
       channel_(places.loop, ChannelCallbacks(), LimitsFor(places.policy.grace)),
       heard_at_(places.clock.Boot()),
+      looked_at_(heard_at_),
+      looked_before_(heard_at_),
       home_timer_(places.loop),
       usage_timer_(places.loop) {
   WatchHome();
@@ -166,15 +168,15 @@ Status Remote::HandleFrame(const proto::FrameHeader& header,
   return {};
 }
 
+// What is read now has come since the look before the last. If this process was
+// stopped, that is long ago, and home may have given the connection up meanwhile.
 void Remote::OnReceived() {
+  heard_at_ = std::max(heard_at_, looked_before_);
   if (SinceHeard() > migration::GuestEndFor(places_.policy.grace)) {
-    // Late: it has waited here while this process was stopped, and home may
-    // have given the process up.
     WatchHome();
     return;
   }
-  heard_at_ = places_.clock.Boot();
-  places_.watchdog.Heard();
+  places_.watchdog.Heard(heard_at_);
 }
 
 // Home makes another connection if it wants this session to go on. Before READY
@@ -206,6 +208,7 @@ void Remote::WatchHome() {
   if (over_) {
     return;
   }
+  looked_before_ = std::exchange(looked_at_, places_.clock.Boot());
   const Nanos limit = migration::GuestEndFor(places_.policy.grace);
   if (SinceHeard() > limit) {
     OnEnded(Error{ErrorCode::kGone,

@@ -120,7 +120,9 @@ class Remote {
   bool over_ = false;
 
   proto::SteadyChannel channel_;
-  Nanos heard_at_;  // BOOTTIME: the last that came from home
+  Nanos heard_at_;       // BOOTTIME: the last that came from home
+  Nanos looked_at_;      // whether that is too long ago
+  Nanos looked_before_;  // and the time before
   Timer home_timer_;
   std::unique_ptr<proto::BulkStream> bulk_;
   std::unique_ptr<migration::BulkTask> bulk_task_;

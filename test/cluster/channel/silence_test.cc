@@ -157,6 +157,28 @@ TEST_CASE("a network that swallows all for a while", "[channel]") {
   counter.CheckGoesOn();
 }
 
+// What home sent before it broke the connection lies there for long. The node
+// is back in time to read it, but not to be heard.
+TEST_CASE("a word that waited in a stopped node does not count as new",
+          "[channel]") {
+  BehindProxy nodes({"--grace", "12"});
+  Counter counter(nodes.cluster());
+  auto all = ProcessesOf(nodes.cluster(), "n2");
+  const auto begin = std::chrono::steady_clock::now();
+  SignalAll(all, SIGSTOP);
+  // Home gives up 12 s after it has broken the connection, which is after 3 s;
+  // the guest ends after 8.8.
+  CHECK(Eventually(
+      [&] { return std::chrono::steady_clock::now() - begin > 7500ms; }, 10s));
+  nodes.proxy().Pause(true);
+  SignalAll(all, SIGCONT);
+  CHECK(Eventually([&] { return counter.BodyGone(); }, 20s));
+  CHECK(std::chrono::steady_clock::now() - begin < 12s);
+  CHECK(counter.job().front().Runs());
+  counter.CheckLost("out of reach for 12 s");
+  nodes.proxy().Pause(false);
+}
+
 // The watchdog is a process of its own: the guest ends though the supervisor
 // that should end it hangs.
 TEST_CASE("a guest supervisor that hangs is not needed to end its guest",
