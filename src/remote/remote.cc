@@ -169,7 +169,8 @@ Status Remote::HandleFrame(const proto::FrameHeader& header,
 }
 
 // What is read now has come since the look before the last. If this process was
-// stopped, that is long ago, and home may have given the connection up meanwhile.
+// stopped, that is long ago, and home may have given the connection up
+// meanwhile.
 void Remote::OnReceived() {
   heard_at_ = std::max(heard_at_, looked_before_);
   if (SinceHeard() > migration::GuestEndFor(places_.policy.grace)) {
