@@ -115,8 +115,17 @@ void HomeMove::StartHere() {
 
 void HomeMove::DiscardRebuild() {
   rebuild_waits_ = false;
+  // Nor may what waits for the last calls go on.
+  process_.threads.WhenIdle(nullptr);
+  settle_timer_.Stop();
+  bool contents_follow = image_ && *image_;
+  image_.reset();
   if (process_.session) {
-    process_.session->StopBulk();
+    if (contents_follow) {
+      process_.session->SpoilBulk();
+    } else {
+      process_.session->StopBulk();
+    }
     process_.session->RenewBulk();  // for the next attempt, where it was broken
   }
   if (std::exchange(refilled_, false) && process_.stand_in) {

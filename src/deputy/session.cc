@@ -297,4 +297,9 @@ void Session::StopBulk() {
   }
 }
 
+void Session::SpoilBulk() {
+  StopBulk();
+  bulk_good_ = false;
+}
+
 }  // namespace ssi

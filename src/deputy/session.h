@@ -67,6 +67,8 @@ class Session {
                std::function<void()> done);
   // Breaks it off, if there is one under way; the connection is of no use then.
   void StopBulk();
+  // And it is of no use either where none is: something is left unread.
+  void SpoilBulk();
 
  private:
   struct Connection {
