@@ -97,7 +97,7 @@ void AddLocal(CLI::App& app, int& status) {
                  "Folder that all nodes see; may be repeated")
       ->type_name("FOLDER");
   up->add_option("--grace", options->grace_seconds,
-                 "Seconds without a word from home after which a guest ends")
+                 "Seconds that a process away may be out of reach")
       ->type_name("SECONDS")
       ->capture_default_str();
   up->add_option("--ssid-option", options->more,

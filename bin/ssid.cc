@@ -10,6 +10,7 @@
 #include "command_line.h"
 #include "node/daemon.h"
 #include "node/options.h"
+#include "proto/address.h"
 #include "remote/guest_supervisor.h"
 
 namespace {
@@ -27,6 +28,16 @@ std::string CheckSize(const std::string& text) {
 std::string CheckCpus(const std::string& text) {
   auto cpus = ssi::ParseCpuList(text);
   return cpus ? "" : cpus.error().message;
+}
+// Only its form: a name may come to exist later.
+std::string CheckAddress(const std::string& text) {
+  auto where = ssi::proto::ParseHostPort(text);
+  if (!where) {
+    return where.error().message;
+  }
+  return where->host.empty() || where->port == 0
+             ? text + " names no node to connect to"
+             : "";
 }
 
 }  // namespace
@@ -59,6 +70,11 @@ int main(int argc, char** argv) {
                  "HOST:PORT to listen on; port 0: any")
       ->type_name("ADDRESS")
       ->capture_default_str();
+  app.add_option("--advertise", options.advertise,
+                 "HOST:PORT where the other nodes reach this one, if it is not "
+                 "where it listens (behind NAT or a proxy)")
+      ->type_name("ADDRESS")
+      ->check(CheckAddress);
   app.add_option("--join", options.join,
                  "HOST:PORT of a member to join; may be repeated")
       ->type_name("ADDRESS")
@@ -81,7 +97,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("--no-guests", no_guests, "Take no guests");
   app.add_option("--grace", grace,
-                 "Seconds without a word from home after which a guest is "
+                 "Seconds that a process away may be out of reach before it is "
                  "ended; 5 to 86400")
       ->capture_default_str()
       ->check(CLI::Range(5.0, 86400.0))

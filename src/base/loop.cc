@@ -72,6 +72,12 @@ void Timer::Start(std::chrono::nanoseconds delay,
   });
 }
 
+// One that has expired and waits for its turn in the loop is not cancelled by
+// the end of timer_.
+Timer::~Timer() {
+  Stop();
+}
+
 void Timer::Stop() {
   if (running_ && *running_) {
     *running_ = false;

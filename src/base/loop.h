@@ -47,6 +47,11 @@ class ReadWatch {
 class Timer {
  public:
   explicit Timer(Loop& loop) : timer_(loop) {}
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+  Timer(Timer&&) = delete;
+  Timer& operator=(Timer&&) = delete;
   void Start(std::chrono::nanoseconds delay, std::function<void()> action);
   void Stop();
   [[nodiscard]] bool running() const { return running_ && *running_; }

@@ -134,6 +134,8 @@ void Deputy::OpenSession(std::function<void(Status)> then) {
   request.set_home(places_.node);
   request.set_pid(Raw(process_.pid));
   request.set_command(process_.command);
+  request.set_grace_seconds(static_cast<std::uint32_t>(
+      std::chrono::duration_cast<std::chrono::seconds>(places_.grace).count()));
   places_.open_session(request, [this, then = std::move(then), node = wanted_](
                                     Result<wire::SessionOpened> where) {
     if (!where) {
@@ -146,11 +148,18 @@ void Deputy::OpenSession(std::function<void(Status)> then) {
                             std::span<const std::byte> payload) {
       OnFrame(header, payload);
     };
+    hooks.lost = [this](const Error& error) {
+      OnSessionLost(error);
+    };
+    hooks.back = [this](Nanos after) {
+      OnSessionBack(after);
+    };
     hooks.closed = [this](const Error& error) {
       OnSessionClosed(error);
     };
     process_.session =
-        std::make_unique<Session>(places_.loop, node, *where, std::move(hooks));
+        std::make_unique<Session>(places_.loop, places_.clock, node,
+                                  places_.grace, *where, std::move(hooks));
   });
   proto::PrepareTls();  // while the other node opens the session
 }
@@ -198,10 +207,16 @@ void Deputy::Return(const std::string& reason) {
     return;
   }
   if (!process_.session || !process_.session->Whole()) {
+    bool lost = process_.session && !process_.session->Connected();
     if (process_.session) {
       process_.session->RenewBulk();
     }
-    Answer({"stayed", "the connection for its memory is being made anew", 0});
+    Answer({"stayed",
+            lost ? fmt::format("the connection to {} is lost and being made "
+                               "anew",
+                               Where())
+                 : "the connection for its memory is being made anew",
+            0});
     AfterFailedMove(true);
     return;
   }
@@ -220,11 +235,7 @@ void Deputy::Return(const std::string& reason) {
 // needs a fresh one. A process that waits to come home tries again.
 void Deputy::AfterFailedMove(bool returns) {
   if (!returns) {
-    asio::post(places_.loop, [this] {
-      if (!process_.Away() && !move_) {
-        process_.session.reset();
-      }
-    });
+    DropIdleSession();
     return;
   }
   constexpr Nanos kAgain = std::chrono::milliseconds(200);

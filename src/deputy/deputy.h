@@ -123,7 +123,10 @@ class Deputy {
   void OnUsage(const wire::Usage& usage);
   void WatchCpuLimit();
   void SettleUsage();
+  void OnSessionLost(const Error& error);
+  void OnSessionBack(Nanos after);
   void OnSessionClosed(const Error& error);
+  void DropIdleSession();
   void EndRemote();
   void Transmit(proto::FrameType type,
                 const google::protobuf::MessageLite& message);

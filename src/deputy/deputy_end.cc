@@ -50,6 +50,44 @@ void Deputy::EndRemote() {
   }
 }
 
+// What was done or said up to now waits for the next connection, which the
+// session makes. A move that has not been committed is given up: it goes on
+// where it was.
+void Deputy::OnSessionLost(const Error& error) {
+  const std::string& node = process_.session->node();
+  spdlog::debug("process {}: {}", Raw(process_.pid), error.message);
+  if (process_.Away() || move_) {
+    Note(fmt::format("connection to {} lost, reconnecting", node));
+  }
+  if (move_ && !move_->Over()) {
+    move_->OnDisconnected(
+        fmt::format("the connection to {} was lost: {}", node, error.message));
+  }
+  if (process_.session && process_.session->AllArrived()) {
+    DropIdleSession();
+  }
+}
+
+void Deputy::OnSessionBack(Nanos after) {
+  if (process_.Away() || move_) {
+    Note(fmt::format("connection to {} is back after {:.1f} s",
+                     process_.session->node(),
+                     std::chrono::duration<double>(after).count()));
+  }
+  DropIdleSession();
+  AnswerComeHome();
+}
+
+// A process at home needs no session; the next departure opens another one.
+void Deputy::DropIdleSession() {
+  asio::post(places_.loop, [this] {
+    if (!process_.Away() && !move_ && process_.session &&
+        (process_.session->Connected() || process_.session->AllArrived())) {
+      process_.session.reset();
+    }
+  });
+}
+
 void Deputy::OnSessionClosed(const Error& error) {
   std::string node = Where();
   if (ended_ || ending_like_) {

@@ -178,6 +178,7 @@ Status Deputy::OnComeHome(std::span<const std::byte> payload) {
 // return that did not succeed.
 void Deputy::AnswerComeHome() {
   if (!come_home_ || !process_.Away() || move_ || returning_ || ended_ ||
+      !process_.session || !process_.session->Connected() ||
       process_.group_stop.stopped) {
     return;
   }

@@ -30,16 +30,14 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t kMostHashed = std::uint64_t{256} << 20;
 
 migration::Move MoveOf(MoveId id, const HomeMove::Plan& plan,
-                       const std::string& home) {
+                       const std::string& home, Nanos grace) {
   migration::Move move;
   move.id = id;
   move.direction = plan.direction;
   bool leaves = plan.direction == Direction::kDeparture;
   move.source = leaves ? home : plan.node;
   move.target = leaves ? plan.node : home;
-  // Without a link nothing of the process can act on the world, and it is not
-  // started elsewhere: nobody has to wait for its end.
-  move.grace = migration::kShortestGrace;
+  move.grace = grace;
   return move;
 }
 
@@ -52,7 +50,7 @@ HomeMove::HomeMove(HomePlaces& places, HomeProcess& process, Plan plan,
       plan_(std::move(plan)),
       hooks_(std::move(hooks)),
       id_(MoveId{RandomId()}),
-      home_(MoveOf(id_, plan_, places.node)),
+      home_(MoveOf(id_, plan_, places.node, places.grace)),
       settle_timer_(places.loop) {
   if (plan_.direction == Direction::kDeparture) {
     source_.emplace(id_, HomeIs::kHere);
@@ -216,7 +214,15 @@ void HomeMove::Send(Role from, Role to, const migration::Message& message) {
 void HomeMove::StartTimer(Role role, migration::TimerKind kind, Nanos limit) {
   auto& timer = timers_[{role, kind}];
   timer = std::make_unique<Timer>(places_.loop);
-  timer->Start(limit, [this, role, kind] {
+  // A link is lost only once the grace period is over, or the other end dead.
+  bool over = kind == migration::TimerKind::kGrace && link_lost_;
+  timer->Start(over ? Nanos(0) : limit, [this, role, kind, limit] {
+    bool waits = kind == migration::TimerKind::kStart && process_.session &&
+                 process_.session->Open() && !process_.session->Connected();
+    if (waits) {
+      StartTimer(role, kind, limit);  // RUNNING cannot come now
+      return;
+    }
     Feed(role, migration::TimerFired{kind, ""});
   });
 }
@@ -229,13 +235,20 @@ Status HomeMove::OnFrame(std::span<const std::byte> payload) {
     return Fail(ErrorCode::kProtocol, "the {} is here",
                 migration::NameOf(received.from));
   }
+  source_holds_ = source_holds_ ||
+                  (std::holds_alternative<migration::Held>(received.message) &&
+                   migration::MoveOf(received.message) == id_);
   Feed(Role::kHome, migration::Received{received.from, received.message});
+  if (source_holds_ && std::exchange(rebuild_waits_, false)) {
+    BeginRebuild();
+  }
   return {};
 }
 
 void HomeMove::OnLinkLost(const std::string& reason) {
   Role peer =
       plan_.direction == Direction::kDeparture ? Role::kTarget : Role::kSource;
+  link_lost_ = true;
   Feed(Role::kHome, migration::LinkLost{peer, reason});
 }
 
@@ -248,7 +261,8 @@ void HomeMove::OnProcessGone(const std::string& reason) {
   }
 }
 
-void HomeMove::Abort(const std::string& reason) {
+// After GO home refuses this: the target has it, or gets it again.
+void HomeMove::OnDisconnected(const std::string& reason) {
   Feed(Role::kHome, migration::AbortRequested{reason});
 }
 

@@ -51,9 +51,12 @@ class HomeMove {
   Status OnFrame(std::span<const std::byte> payload);
   // The source has said all that the process did there (kSettled).
   void OnSettled();
+  // The connection broke and is being made anew: a move that is not committed
+  // is given up, whatever was said stands.
+  void OnDisconnected(const std::string& reason);
+  // It will not come back.
   void OnLinkLost(const std::string& reason);
   void OnProcessGone(const std::string& reason);
-  void Abort(const std::string& reason);
 
   [[nodiscard]] const Plan& plan() const { return plan_; }
   // Home has decided how it ended; what happens now is not its business.
@@ -109,6 +112,7 @@ class HomeMove {
       timers_;
   std::optional<migration::Finished> outcome_;
   bool reported_ = false;
+  bool link_lost_ = false;  // for good
 
   // The image may overtake, on its own connection, what the process did before
   // it was frozen. It is taken when both have arrived, and all is done here.
@@ -117,6 +121,8 @@ class HomeMove {
   Timer settle_timer_;
   migration::Checksum checksum_{};
   bool refilled_ = false;
+  bool source_holds_ = false;   // HELD has come
+  bool rebuild_waits_ = false;  // for that
   Hop hop_;
   Nanos began_{};
   Nanos froze_{};

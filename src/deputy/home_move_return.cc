@@ -83,7 +83,14 @@ void HomeMove::OnImage() {
       });
 }
 
+// Its last steps cannot be taken back: the stand-in gets the signals that were
+// accepted away, for one. So they wait for HELD, after which home says GO in
+// the same breath; until then the move can be given up.
 void HomeMove::BeginRebuild() {
+  if (!source_holds_) {
+    rebuild_waits_ = true;
+    return;
+  }
   auto status = process_.stand_in->FinishRefill(process_.signals.actions());
   if (!status) {
     Feed(Role::kTarget, migration::StepFailed{status.error().message});
@@ -107,8 +114,18 @@ void HomeMove::StartHere() {
 }
 
 void HomeMove::DiscardRebuild() {
+  rebuild_waits_ = false;
+  // Nor may what waits for the last calls go on.
+  process_.threads.WhenIdle(nullptr);
+  settle_timer_.Stop();
+  bool contents_follow = image_ && *image_;
+  image_.reset();
   if (process_.session) {
-    process_.session->StopBulk();
+    if (contents_follow) {
+      process_.session->SpoilBulk();
+    } else {
+      process_.session->StopBulk();
+    }
     process_.session->RenewBulk();  // for the next attempt, where it was broken
   }
   if (std::exchange(refilled_, false) && process_.stand_in) {

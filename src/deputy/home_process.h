@@ -29,6 +29,7 @@ struct HomePlaces {
   HashCache& hashes;
   Baseline baseline;
   std::string node;  // home's name
+  Nanos grace{};     // how long a process away may be out of reach
   // Asks the daemon for a session on another node.
   std::function<void(const wire::OpenSession&,
                      std::function<void(Result<wire::SessionOpened>)>)>

@@ -16,6 +16,7 @@
 #include "base/unix_socket.h"
 #include "deputy/processes.h"
 #include "deputy/stats.h"
+#include "migration/limits.h"
 #include "process/stat_fields.h"
 #include "process/threads.h"
 
@@ -71,6 +72,13 @@ void PinTo(pid_t pid, const wire::Registered& registered) {
     CPU_SET(cpu, &set);
   }
   ::sched_setaffinity(pid, sizeof set, &set);
+}
+
+Nanos GraceOf(const wire::Registered& registered) {
+  return registered.grace_seconds() > 0
+             ? migration::BoundedGrace(
+                   std::chrono::seconds(registered.grace_seconds()))
+             : migration::kGracePeriod;
 }
 
 // Log lines go to the front, which has the user's stderr.
@@ -181,6 +189,7 @@ std::optional<int> Job::Start(Launch launch) {
   places_ = std::make_unique<HomePlaces>(HomePlaces{
       loop_, clock_, *waiter_, *hashes_, BaselineOfThisProcess(),
       registered_.node().empty() ? "home" : registered_.node(),
+      GraceOf(registered_),
       [this](const wire::OpenSession& open, const auto& opened) {
         if (!link_) {
           opened(Fail(ErrorCode::kGone, "this node's ssid is gone"));

@@ -1,25 +1,85 @@
 #include "deputy/session.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include <spdlog/spdlog.h>
 
 #include "base/check.h"
+#include "migration/limits.h"
 
 namespace ssi {
 
-Session::Session(Loop& loop, std::string node, const wire::SessionOpened& where,
-                 Hooks hooks)
+namespace {
+
+using namespace std::chrono_literals;
+
+// Between attempts to make a lost connection again: the first comes at once.
+constexpr Nanos kFirstPause = 50ms;
+constexpr Nanos kLongestPause = 2s;
+// The grace period is on BOOTTIME, which goes on while the machine sleeps, and
+// timers are not.
+constexpr Nanos kGraceLook = 500ms;
+// Nobody has listened at the node's port for this long: its ssid is gone, and
+// its guests with it (not at once: its port may be a forwarded one).
+constexpr Nanos kRefusedLimit = 1s;
+
+proto::ChannelLimits LimitsFor(Nanos grace) {
+  proto::ChannelLimits limits;
+  limits.silence = migration::SilenceFor(grace);
+  return limits;
+}
+
+double Seconds(Nanos time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+}  // namespace
+
+Session::Session(Loop& loop, const Clock& clock, std::string node, Nanos grace,
+                 const wire::SessionOpened& where, Hooks hooks)
     : loop_(loop),
+      clock_(clock),
       node_(std::move(node)),
+      grace_(migration::BoundedGrace(grace)),
       where_(where),
-      hooks_(std::move(hooks)) {
+      hooks_(std::move(hooks)),
+      channel_(loop, ChannelCallbacks(), LimitsFor(grace_)),
+      again_timer_(loop),
+      grace_timer_(loop) {
   Connect(proto::Purpose::kCalls, calls_);
   Connect(proto::Purpose::kBulk, bulk_connection_);
 }
 
 Session::~Session() {
   StopBulk();
+}
+
+proto::SteadyChannel::Callbacks Session::ChannelCallbacks() {
+  proto::SteadyChannel::Callbacks callbacks;
+  callbacks.on_open = [this] {
+    calls_open_ = true;
+    CheckOpen();
+  };
+  callbacks.on_refused = [this](const Error& error) {
+    // Whoever answered there without the key decides nothing.
+    FailConnection(proto::Purpose::kCalls,
+                   Error{ErrorCode::kGone, error.message, 0});
+  };
+  callbacks.on_frame = [this](const proto::FrameHeader& header,
+                              std::span<const std::byte> payload) {
+    hooks_.on_frame(header, payload);
+  };
+  callbacks.on_lost = [this](const Error& error) {
+    OnLost(error);
+  };
+  callbacks.on_back = [this] {
+    OnBack();
+  };
+  callbacks.on_ended = [this](const Error& error) {
+    Fail(error);
+  };
+  return callbacks;
 }
 
 void Session::Connect(proto::Purpose purpose, Connection& connection) {
@@ -60,32 +120,11 @@ void Session::OnGreeted(proto::Purpose purpose,
   if (!context) {
     FailConnection(purpose, context.error());
   } else if (purpose == proto::Purpose::kCalls) {
-    OpenCalls(*std::move(greeted), *context);
+    channel_.Take(std::move(greeted->socket), *context,
+                  proto::TlsRole::kClient);
   } else {
     OpenBulk(*std::move(greeted), *context);
   }
-}
-
-void Session::OpenCalls(proto::Greeted greeted,
-                        const proto::TlsContext& context) {
-  proto::Channel::Callbacks callbacks;
-  callbacks.on_open = [this](Status status) {
-    if (!status) {
-      Fail(status.error());
-      return;
-    }
-    calls_open_ = true;
-    CheckOpen();
-  };
-  callbacks.on_frame = [this](const proto::FrameHeader& header,
-                              std::span<const std::byte> payload) {
-    hooks_.on_frame(header, payload);
-  };
-  callbacks.on_closed = [this](const Error& error) {
-    Fail(error);
-  };
-  channel_ = proto::Channel::Client(loop_, std::move(greeted.socket), context,
-                                    std::move(callbacks));
 }
 
 void Session::OpenBulk(proto::Greeted greeted,
@@ -117,7 +156,7 @@ void Session::CheckOpen() {
 }
 
 void Session::RenewBulk() {
-  if (open_ && !bulk_good_ && !renewing_) {
+  if (Connected() && !bulk_good_ && !renewing_ && !bulk_busy_) {
     renewing_ = true;
     Connect(proto::Purpose::kBulk, bulk_connection_);
   }
@@ -127,16 +166,102 @@ void Session::FailConnection(proto::Purpose purpose, const Error& error) {
   if (purpose == proto::Purpose::kBulk && renewing_) {
     renewing_ = false;
     spdlog::warn("node {}: connection for memory: {}", node_, error.message);
+  } else if (purpose == proto::Purpose::kCalls && lost_at_) {
+    TryAgain(error);
   } else {
     Fail(error);
   }
 }
+
+// ---- a lost connection ------------------------------------------------------
+
+void Session::OnLost(const Error& error) {
+  if (!open_) {
+    Fail(error);
+    return;
+  }
+  // The next one can be lost before it was of use.
+  const bool known = lost_at_.has_value();
+  lost_at_ = clock_.Boot();
+  lost_why_ = error.message;
+  if (!known) {
+    down_at_ = *lost_at_;
+    pause_ = Nanos(0);
+  }
+  refused_at_.reset();
+  // What broke the one has broken the other, or may have.
+  bulk_good_ = false;
+  TryAgain(Error{ErrorCode::kGone, error.message, 0});
+  WatchGrace();
+  if (!known) {
+    auto lost = hooks_.lost;
+    lost(error);
+  }
+}
+
+void Session::TryAgain(const Error& error) {
+  // The daemon there does not know the session, so the remote has ended; or it
+  // is of another release, so it was started since.
+  if (error.code == ErrorCode::kDenied ||
+      error.code == ErrorCode::kUnsupported) {
+    Fail(Error{ErrorCode::kGone,
+               fmt::format("it has ended the process ({}; {})", lost_why_,
+                           error.message),
+               0});
+    return;
+  }
+  if (error.sys_errno != ECONNREFUSED) {
+    refused_at_.reset();
+  } else if (!refused_at_) {
+    refused_at_ = clock_.Boot();
+  } else if (clock_.Boot() - *refused_at_ >= kRefusedLimit) {
+    Fail(Error{ErrorCode::kGone,
+               fmt::format("its ssid is gone ({})", error.message), 0});
+    return;
+  }
+  again_timer_.Start(pause_,
+                     [this] { Connect(proto::Purpose::kCalls, calls_); });
+  pause_ = std::clamp(2 * pause_, kFirstPause, kLongestPause);
+}
+
+void Session::WatchGrace() {
+  if (channel_.connected()) {
+    // The next connection is there, and has not said yet what it missed: what
+    // was sent on it may have arrived.
+    lost_at_ = clock_.Boot();
+  }
+  Nanos left = *lost_at_ + grace_ - clock_.Boot();
+  if (left <= Nanos(0)) {
+    Fail(Error{ErrorCode::kGone,
+               fmt::format("out of reach for {:.0f} s ({})", Seconds(grace_),
+                           lost_why_),
+               0});
+    return;
+  }
+  grace_timer_.Start(std::min(left, kGraceLook), [this] { WatchGrace(); });
+}
+
+void Session::OnBack() {
+  Nanos after = clock_.Boot() - down_at_;
+  lost_at_.reset();
+  again_timer_.Stop();
+  grace_timer_.Stop();
+  RenewBulk();
+  auto back = hooks_.back;
+  back(after);
+}
+
+// ---- the end ----------------------------------------------------------------
 
 void Session::Fail(const Error& error) {
   if (failed_) {
     return;
   }
   failed_ = true;
+  lost_at_.reset();
+  again_timer_.Stop();
+  grace_timer_.Stop();
+  channel_.Close();
   bool was_open = std::exchange(open_, false);
   // The callee may destroy this session: nothing after the call.
   Error copy = error;
@@ -168,7 +293,13 @@ void Session::StopBulk() {
     task_.reset();
     bulk_busy_ = false;
     bulk_good_ = false;
+    renewing_ = false;  // if it was that
   }
+}
+
+void Session::SpoilBulk() {
+  StopBulk();
+  bulk_good_ = false;
 }
 
 }  // namespace ssi

@@ -3,38 +3,45 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
+#include "base/clock.h"
 #include "base/loop.h"
 #include "base/result.h"
 #include "migration/bulk_task.h"
 #include "proto/bulk_stream.h"
-#include "proto/channel.h"
 #include "proto/connect.h"
 #include "proto/control.pb.h"
 #include "proto/greeting.h"
+#include "proto/steady_channel.h"
 #include "proto/tls.h"
 
 namespace ssi {
 
-// Home's end of a session: the two connections to a guest supervisor.
+// Home's end of a session: the two connections to a guest supervisor. The one
+// for calls is made again when it breaks, until the grace period is over; the
+// one for memory for the next move.
 //
 // Owner:   the deputy. Destroying it closes both.
 // Threads: the loop's.
-// `opened` comes once; after an error nothing else does. `closed` comes at
-// most once, when an open session ends.
+// `opened` comes once; after an error nothing else does. `lost` and `back` come
+// as the connection for calls does; `closed` at most once, when an open session
+// ends for good: its remote is dead then, or cannot be reached before it is.
 class Session {
  public:
   struct Hooks {
     std::function<void(Status)> opened;
     std::function<void(const proto::FrameHeader&, std::span<const std::byte>)>
         on_frame;
+    std::function<void(const Error&)> lost;
+    std::function<void(Nanos after)> back;
     std::function<void(const Error&)> closed;
   };
 
-  Session(Loop& loop, std::string node, const wire::SessionOpened& where,
-          Hooks hooks);
+  Session(Loop& loop, const Clock& clock, std::string node, Nanos grace,
+          const wire::SessionOpened& where, Hooks hooks);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -42,11 +49,15 @@ class Session {
   Session& operator=(Session&&) = delete;
 
   [[nodiscard]] const std::string& node() const { return node_; }
-  [[nodiscard]] proto::Channel& channel() { return *channel_; }
-  // The connection for calls is good.
+  // What is sent while the connection is lost is kept for the next one.
+  [[nodiscard]] proto::SteadyChannel& channel() { return channel_; }
+  // It lives, with a connection for calls or between two.
   [[nodiscard]] bool Open() const { return open_; }
-  // Both are: it can serve another move.
-  [[nodiscard]] bool Whole() const { return open_ && bulk_good_; }
+  [[nodiscard]] bool Connected() const { return open_ && !lost_at_; }
+  // Both connections are good: it can serve another move.
+  [[nodiscard]] bool Whole() const { return Connected() && bulk_good_; }
+  // The other end has all that was sent to it.
+  [[nodiscard]] bool AllArrived() const { return channel_.AllArrived(); }
   // Makes the bulk connection anew if it is of no use any more; Whole tells
   // when it is there. Where it cannot be made nothing else is lost.
   void RenewBulk();
@@ -56,27 +67,35 @@ class Session {
                std::function<void()> done);
   // Breaks it off, if there is one under way; the connection is of no use then.
   void StopBulk();
+  // And it is of no use either where none is: something is left unread.
+  void SpoilBulk();
 
  private:
   struct Connection {
     std::unique_ptr<proto::Connector> connector;
     std::unique_ptr<proto::Greeting> greeting;
   };
+  proto::SteadyChannel::Callbacks ChannelCallbacks();
   void Connect(proto::Purpose purpose, Connection& connection);
   void OnGreeted(proto::Purpose purpose, Result<proto::Greeted> greeted);
-  void OpenCalls(proto::Greeted greeted, const proto::TlsContext& context);
   void OpenBulk(proto::Greeted greeted, const proto::TlsContext& context);
+  void OnLost(const Error& error);
+  void OnBack();
+  void TryAgain(const Error& error);
+  void WatchGrace();
   void Fail(const Error& error);
   void FailConnection(proto::Purpose purpose, const Error& error);
   void CheckOpen();
 
   Loop& loop_;
+  const Clock& clock_;
   std::string node_;
+  Nanos grace_;
   wire::SessionOpened where_;
   Hooks hooks_;
   Connection calls_;
   Connection bulk_connection_;
-  std::unique_ptr<proto::Channel> channel_;
+  proto::SteadyChannel channel_;
   std::unique_ptr<proto::BulkStream> bulk_;
   std::unique_ptr<migration::BulkTask> task_;
   bool calls_open_ = false;
@@ -85,6 +104,16 @@ class Session {
   bool renewing_ = false;  // bulk
   bool open_ = false;
   bool failed_ = false;
+
+  // ---- while the connection for calls is lost ----
+  std::optional<Nanos> lost_at_;  // BOOTTIME: nothing that was sent before can
+                                  // arrive later
+  Nanos down_at_{};               // since when it is, for people
+  std::string lost_why_;
+  Nanos pause_{};                    // before the next attempt
+  std::optional<Nanos> refused_at_;  // since when nobody listens there
+  Timer again_timer_;
+  Timer grace_timer_;
 };
 
 }  // namespace ssi

@@ -77,6 +77,21 @@ constexpr Nanos WatchdogFor(Nanos grace) {
   return (BoundedGrace(grace) - kTransitMargin) * 100 / 102;
 }
 
+// When the guest supervisor itself ends a process, counted alike: before its
+// watchdog, which is there for one that hangs.
+constexpr Nanos GuestEndFor(Nanos grace) {
+  return WatchdogFor(grace) * 9 / 10;
+}
+
+// A connection on which nothing has come for this long is broken: each side
+// says something every second. Short of the grace period, so that there is time
+// to make another one; more than a move of a small process has for its image
+// (CommitLimit), whose message says more.
+constexpr Nanos SilenceFor(Nanos grace) {
+  return std::clamp<Nanos>(BoundedGrace(grace) / 4, std::chrono::seconds(3),
+                           std::chrono::seconds(15));
+}
+
 }  // namespace ssi::migration
 
 #endif  // SSI_MIGRATION_LIMITS_H_

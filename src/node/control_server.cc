@@ -111,6 +111,9 @@ void ControlServer::OnClosed(const std::shared_ptr<Client>& client) {
       waiting_.emplace(id, std::move(entry));
     }
   }
+  if (!client->job.empty()) {
+    hooks_.on_job_ended(client->job);
+  }
   // Not from inside its own callback.
   asio::post(loop_, [client] {});
 }

@@ -31,6 +31,8 @@ class ControlServer {
         on_request;
     // Why the job is not accepted, or nothing.
     std::function<wire::Registered(const wire::RegisterJob&)> on_register;
+    // Its home supervisor has gone.
+    std::function<void(const std::string& job)> on_job_ended;
   };
 
   static Result<std::unique_ptr<ControlServer>> Listen(Loop& loop,

@@ -51,7 +51,9 @@ Status Daemon::Start() {
                                               [this](UniqueFd socket) {
                                                 OnConnection(std::move(socket));
                                               }));
-  self_ = DescribeSelf(options_, listener_->address());
+  self_ =
+      DescribeSelf(options_, options_.advertise.empty() ? listener_->address()
+                                                        : options_.advertise);
   guests_ = std::make_unique<GuestHosts>(loop_, options_);
   Peers::Hooks peer_hooks;
   peer_hooks.load = [this] {
@@ -71,6 +73,9 @@ Status Daemon::Start() {
   };
   control_hooks.on_register = [this](const wire::RegisterJob& job) {
     return OnRegister(job);
+  };
+  control_hooks.on_job_ended = [this](const std::string& job) {
+    OnJobEnded(job);
   };
   SSI_TRY(MakePrivateDir(RuntimeDir()));
   SSI_ASSIGN(control_, ControlServer::Listen(loop_, ControlSocketPath(),
@@ -129,6 +134,8 @@ void Daemon::OnGreeted(proto::Greeted greeted) {
 wire::Registered Daemon::OnRegister(const wire::RegisterJob& job) {
   wire::Registered registered;
   registered.set_node(options_.name);
+  registered.set_grace_seconds(
+      static_cast<std::uint32_t>(options_.grace.count()));
   for (unsigned cpu : options_.cpus) {
     registered.add_cpus(cpu);
   }
@@ -173,6 +180,7 @@ void Daemon::OnRequest(const wire::Request& request, Respond respond) {
     case wire::Request::kOpenSession:
       OpenSession(request.open_session(), std::move(respond));
       return;
+    case wire::Request::kJobEnded:
     case wire::Request::WHAT_NOT_SET:
       respond(ErrorResponse("this ssid does not know the request"));
       return;
@@ -181,6 +189,11 @@ void Daemon::OnRequest(const wire::Request& request, Respond respond) {
 
 void Daemon::OnPeerRequest(const wire::Request& request,
                            const Respond& respond) {
+  if (request.has_job_ended()) {
+    guests_->EndJob(request.job_ended().job());
+    respond(wire::Response());
+    return;
+  }
   if (!request.has_open_session()) {
     respond(ErrorResponse("not a request between nodes"));
     return;
@@ -206,16 +219,24 @@ void Daemon::OpenSession(const wire::OpenSession& open,
   }
   peers_->Ask(
       node, std::move(request),
-      [this, node, respond](Result<wire::Response> response) {
+      [this, node, job = open.job(), respond](Result<wire::Response> response) {
         if (!response) {
           respond(ErrorResponse(response.error().message));
           return;
         }
         if (response->has_session()) {
+          hosts_of_[job].insert(node);
           response->mutable_session()->set_address(peers_->AddressOf(node));
         }
         respond(*std::move(response));
       });
+}
+
+void Daemon::OnJobEnded(const std::string& job) {
+  for (const auto& node : hosts_of_[job]) {
+    peers_->TellJobEnded(node, job);
+  }
+  hosts_of_.erase(job);
 }
 
 void Daemon::ListNodes(const Respond& respond) {

@@ -2,8 +2,11 @@
 #define SSI_NODE_DAEMON_H_
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -47,6 +50,7 @@ class Daemon {
   void OnPeerRequest(const wire::Request& request, const Respond& respond);
   wire::Registered OnRegister(const wire::RegisterJob& job);
   void OpenSession(const wire::OpenSession& open, const Respond& respond);
+  void OnJobEnded(const std::string& job);
   void ListNodes(const Respond& respond);
   void ListProcesses(Respond respond);
   void PassToJob(std::int32_t pid, const wire::Request& request,
@@ -64,6 +68,8 @@ class Daemon {
   std::unique_ptr<GuestHosts> guests_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<ControlServer> control_;
+  // Where the jobs of this node have or had guests.
+  std::map<std::string, std::set<std::string>> hosts_of_;
   Repeats repeats_;
   bool leaving_ = false;
 };

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include <spdlog/spdlog.h>
@@ -110,7 +111,12 @@ Result<std::shared_ptr<GuestHosts::Host>> GuestHosts::HostOf(
   setup.set_job(request.job());
   setup.set_home(request.home());
   setup.set_memory_limit(options_.memory);
-  setup.set_grace_seconds(static_cast<double>(options_.grace.count()));
+  auto grace = static_cast<double>(options_.grace.count());
+  // Home must find it ended.
+  setup.set_grace_seconds(
+      request.grace_seconds() == 0
+          ? grace
+          : std::min(grace, static_cast<double>(request.grace_seconds())));
   for (unsigned cpu : options_.cpus) {
     setup.add_cpus(cpu);
   }
@@ -188,9 +194,18 @@ void GuestHosts::OnMessage(const std::shared_ptr<Host>& host,
 // Nothing of its job is here any more. It ends when its socket is closed, which
 // is after this callback of that socket; a session that is asked for meanwhile
 // gets another one.
-void GuestHosts::Retire(const std::shared_ptr<Host>& host) {
+void GuestHosts::Retire(std::shared_ptr<Host> host) {
   std::erase(hosts_, host);
   asio::post(loop_, [host] { host->socket.reset(); });
+}
+
+void GuestHosts::EndJob(const std::string& job) {
+  for (const auto& host : hosts_) {
+    if (host->job == job) {
+      Retire(host);
+      return;
+    }
+  }
 }
 
 void GuestHosts::Reap() {

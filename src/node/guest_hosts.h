@@ -38,6 +38,8 @@ class GuestHosts {
   Result<wire::SessionOpened> Open(const wire::OpenSession& request);
   // A greeted connection of a session. False where there is no such session.
   bool Connect(proto::Greeted greeted);
+  // Its home supervisor is gone: nothing of it may go on here.
+  void EndJob(const std::string& job);
   // After SIGCHLD.
   void Reap();
   // Asks all guests to go home; `left` comes when none is left or time is up.
@@ -57,7 +59,7 @@ class GuestHosts {
 
   Result<std::shared_ptr<Host>> Start();
   Result<std::shared_ptr<Host>> HostOf(const wire::OpenSession& request);
-  void Retire(const std::shared_ptr<Host>& host);
+  void Retire(std::shared_ptr<Host> host);
   void OnMessage(const std::shared_ptr<Host>& host,
                  std::span<const std::byte> data);
   void Send(const Host& host, const wire::GuestMessage& message,

@@ -15,6 +15,8 @@ constexpr const char* kDefaultListen = "0.0.0.0:7421";
 struct DaemonOptions {
   std::string name;  // default: the host's name
   std::string listen = kDefaultListen;
+  // HOST:PORT where the others reach it, if another than where it listens.
+  std::string advertise;
   std::vector<std::string> join;  // HOST:PORT of members
   std::string key_path;           // default: DefaultKeyPath()
   bool foreground = false;

@@ -387,6 +387,12 @@ void Peers::Ask(const std::string& node, wire::Request request,
   peer->second.link->channel->Send(session::kRequest, 0, 0, *bytes);
 }
 
+void Peers::TellJobEnded(const std::string& node, const std::string& job) {
+  wire::Request request;
+  request.mutable_job_ended()->set_job(job);
+  Ask(node, std::move(request), [](const Result<wire::Response>&) {});
+}
+
 bool Peers::Knows(const std::string& node) const {
   return node == self_.name() || peers_.contains(node);
 }

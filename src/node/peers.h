@@ -56,6 +56,8 @@ class Peers {
   // kInvalid for a node that is not known, kGone for one that is down.
   void Ask(const std::string& node, wire::Request request,
            OnResponse on_response);
+  // So that no guest of a job whose supervisor is gone computes on there.
+  void TellJobEnded(const std::string& node, const std::string& job);
   [[nodiscard]] bool Knows(const std::string& node) const;
   [[nodiscard]] std::string Names() const;
   void List(wire::NodesResponse& nodes) const;

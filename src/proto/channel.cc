@@ -38,6 +38,19 @@ void Channel::Send(FrameType type, std::uint16_t flags, std::uint64_t id,
   core_->Send(type, flags, id, {payload});
 }
 
+void Channel::SendWhole(std::span<const std::byte> frames,
+                        std::uint64_t count) {
+  core_->SendWhole(frames, count);
+}
+
+void Channel::SendHeartbeat() {
+  core_->SendHeartbeat();
+}
+
+void Channel::SetAcknowledged(std::uint64_t number) {
+  core_->SetAcknowledged(number);
+}
+
 bool Channel::PollFor(Nanos limit) {
   auto core = core_;
   return core->PollFor(limit);
@@ -47,8 +60,15 @@ void Channel::Close() {
   core_->Close();
 }
 
+void Channel::Break() {
+  core_->Abandon();
+}
+
 bool Channel::is_open() const {
   return core_->is_open();
+}
+Channel::End Channel::end() const {
+  return core_->end();
 }
 std::size_t Channel::queued_bytes() const {
   return core_->queued_bytes();

@@ -37,8 +37,10 @@ struct ChannelLimits {
 //                After an error nothing else comes.
 //   on_frame     for each frame in order, heartbeats excepted. The payload is
 //                valid until the callback returns.
+//   on_heartbeat for each heartbeat.
 //   on_closed    once, after a successful on_open: kGone (closed, broken,
-//                silent) or kProtocol. What arrived before was delivered.
+//                silent) or kProtocol; end() tells which. What arrived before
+//                was delivered.
 //   on_received  each time authentic bytes of the peer arrived, before the
 //                frames that they complete.
 // Any may be empty.
@@ -48,11 +50,19 @@ class Channel {
     std::function<void(Status)> on_open;
     std::function<void(const FrameHeader&, std::span<const std::byte>)>
         on_frame;
+    std::function<void(const FrameHeader&)> on_heartbeat;
     std::function<void(Error)> on_closed;
     std::function<void()> on_received;
   };
 
   using Limits = ChannelLimits;
+
+  // How it ended.
+  enum class End : std::uint8_t {
+    kBroken,    // by the network, by silence, or by what only looks like TLS
+    kGoodbye,   // the peer closed it
+    kBadFrame,  // the peer, who has the key, broke the rules
+  };
 
   struct Counters {
     std::uint64_t frames_in = 0;  // heartbeats included
@@ -86,6 +96,13 @@ class Channel {
   void Send(FrameType type, std::uint16_t flags, std::uint64_t id,
             std::span<const std::byte> payload);
 
+  // Frames that the caller has put together, `count` of them, one after the
+  // other.
+  void SendWhole(std::span<const std::byte> frames, std::uint64_t count);
+  void SendHeartbeat();
+  // Heartbeats from now on say that this frame of the peer's has come.
+  void SetAcknowledged(std::uint64_t number);
+
   // Asks the socket again and again until frames arrive, at most `limit`, and
   // delivers them; true if there were any. Does not run the loop. Called
   // inside a callback of this channel it returns false at once.
@@ -95,8 +112,13 @@ class Channel {
   // lost, and what the peer sent and nobody read may take our last frames with
   // it (TCP reset): end a conversation with a frame that the peer answers.
   void Close();
+  // Ends without a callback and without a goodbye: what is under way is lost,
+  // and the peer takes it for a broken connection.
+  void Break();
 
   [[nodiscard]] bool is_open() const;
+  // Once it is closed by the other side or by the network.
+  [[nodiscard]] End end() const;
   // Encrypted bytes that the socket has not taken.
   [[nodiscard]] std::size_t queued_bytes() const;
   // When authentic bytes arrived last (on_open counts): CLOCK_BOOTTIME.

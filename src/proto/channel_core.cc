@@ -104,10 +104,34 @@ void Channel::Core::Send(
   }
   SSI_CHECK(size <= kMaxFrame, "a frame of {} bytes", size);
   const FrameHeader header{static_cast<std::uint32_t>(size), type, flags, id};
-  ++counters_.frames_out;
-  counters_.bytes_out += kFrameHeaderSize + size;
+  Write(std::as_bytes(std::span(&header, 1)), parts, 1,
+        kFrameHeaderSize + size);
+}
+
+void Channel::Core::SendWhole(std::span<const std::byte> frames,
+                              std::uint64_t count) {
+  if (state_ == State::kOpen && !frames.empty()) {
+    Write(frames, {}, count, frames.size());
+  }
+}
+
+void Channel::Core::SendHeartbeat() {
+  if (state_ == State::kOpen) {
+    FrameHeader header;
+    header.type = FrameType::kHeartbeat;
+    header.acknowledged = acknowledged_;
+    Write(std::as_bytes(std::span(&header, 1)), {}, 1, kFrameHeaderSize);
+  }
+}
+
+void Channel::Core::Write(
+    std::span<const std::byte> head,
+    std::initializer_list<std::span<const std::byte>> parts,
+    std::uint64_t count, std::size_t size) {
+  counters_.frames_out += count;
+  counters_.bytes_out += size;
   last_sent_ = clock_.Boot();
-  Status written = tls_->Write(std::as_bytes(std::span(&header, 1)), parts);
+  Status written = tls_->Write(head, parts);
   if (!written) {
     Break(written.error());
     return;
@@ -177,7 +201,7 @@ bool Channel::Core::DeliverFrames() {
   while (state_ == State::kOpen) {
     auto next = reader_.Next(header, payload);
     if (!next) {
-      Fail(next.error());
+      FailBadFrame(next.error());
       break;
     }
     if (!*next) {
@@ -187,7 +211,10 @@ bool Channel::Core::DeliverFrames() {
     counters_.bytes_in += kFrameHeaderSize + payload.size();
     if (header.type == FrameType::kHeartbeat) {
       if (header.length != 0) {
-        Fail(Error{ErrorCode::kProtocol, "a heartbeat with a payload", 0});
+        FailBadFrame(
+            Error{ErrorCode::kProtocol, "a heartbeat with a payload", 0});
+      } else if (callbacks_.on_heartbeat) {
+        callbacks_.on_heartbeat(header);
       }
       continue;
     }
@@ -288,12 +315,17 @@ void Channel::Core::OnTick() {
   }
   if (clock_.Boot() - last_sent_ >= limits_.heartbeat) {
     if (wire_.queued() == 0) {
-      Send(FrameType::kHeartbeat, 0, 0, {});
+      SendHeartbeat();
     } else {
       last_sent_ = clock_.Boot();  // what waits will do as a sign of life
     }
   }
   StartTick();
+}
+
+void Channel::Core::FailBadFrame(Error error) {
+  end_ = End::kBadFrame;
+  Fail(std::move(error));
 }
 
 // Tells the owner, which may destroy the channel in the callback: the caller
@@ -303,7 +335,14 @@ void Channel::Core::Fail(Error error) {
     return;
   }
   const bool was_open = state_ == State::kOpen;
-  Release();
+  if (end_ != End::kBadFrame) {
+    end_ = tls_ && tls_->peer_said_goodbye() ? End::kGoodbye : End::kBroken;
+  }
+  if (was_open && end_ == End::kBroken) {
+    Abandon();
+  } else {
+    Release();
+  }
   if (was_open && callbacks_.on_closed) {
     callbacks_.on_closed(std::move(error));
   } else if (!was_open && callbacks_.on_open) {
@@ -315,6 +354,18 @@ void Channel::Core::Release() {
   if (tls_) {
     tls_->SayGoodbye();
   }
+  CloseAll();
+}
+
+// Without a word: nothing that is still under way arrives after this.
+void Channel::Core::Abandon() {
+  if (state_ != State::kClosed) {
+    SendNothingMore(wire_.fd());
+    CloseAll();
+  }
+}
+
+void Channel::Core::CloseAll() {
   state_ = State::kClosed;
   timer_.Stop();
   read_watch_.reset();

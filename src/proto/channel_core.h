@@ -21,10 +21,15 @@ class Channel::Core final : public std::enable_shared_from_this<Core> {
   void Start(const TlsContext& context, TlsRole role);
   void Send(FrameType type, std::uint16_t flags, std::uint64_t id,
             std::initializer_list<std::span<const std::byte>> parts);
+  void SendWhole(std::span<const std::byte> frames, std::uint64_t count);
+  void SendHeartbeat();
+  void SetAcknowledged(std::uint64_t number) { acknowledged_ = number; }
   bool PollFor(Nanos limit);
   void Close();
+  void Abandon();
 
   [[nodiscard]] bool is_open() const { return state_ == State::kOpen; }
+  [[nodiscard]] End end() const { return end_; }
   [[nodiscard]] std::size_t queued_bytes() const { return wire_.queued(); }
   [[nodiscard]] Nanos last_received() const { return last_received_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }
@@ -49,6 +54,9 @@ class Channel::Core final : public std::enable_shared_from_this<Core> {
   void Opened();
   bool Drain();
   bool DeliverFrames();
+  void Write(std::span<const std::byte> head,
+             std::initializer_list<std::span<const std::byte>> parts,
+             std::uint64_t count, std::size_t size);
   void AfterWrite();
   Status WatchWrites();
   void WaitForWriting();
@@ -57,8 +65,10 @@ class Channel::Core final : public std::enable_shared_from_this<Core> {
   void OnBroken();
   void OnTick();
   void StartTick();
+  void FailBadFrame(Error error);
   void Fail(Error error);
   void Release();
+  void CloseAll();
 
   Loop& loop_;
   Callbacks callbacks_;
@@ -75,6 +85,8 @@ class Channel::Core final : public std::enable_shared_from_this<Core> {
   Nanos last_received_{};
   Nanos last_sent_{};
   Counters counters_;
+  End end_ = End::kBroken;
+  std::uint64_t acknowledged_ = 0;  // for heartbeats
   bool busy_ = false;  // in Drain() or a callback: PollFor does nothing
   // Found where no callback may come from; OnBroken() is on its way to tell.
   std::optional<Error> broken_;

@@ -33,6 +33,7 @@ inline constexpr FrameType kSettled{32};  // G    empty: frozen, and all that
 inline constexpr FrameType kAskUsage{33};   // H    empty: Usage is wanted now
 inline constexpr FrameType kLife{34};       // G    LifeRequest
 inline constexpr FrameType kLifeReply{35};  // H    LifeReply
+inline constexpr FrameType kLast = kLifeReply;  // with none between unused
 
 // The id of a call, and of what is told: the thread (its number at home), and
 // its own count.

@@ -73,4 +73,9 @@ Status PrepareSocket(int fd) {
   return SetOption(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepProbes, "TCP_KEEPCNT");
 }
 
+void SendNothingMore(int fd) {
+  constexpr linger kNoTime{1, 0};
+  (void)::setsockopt(fd, SOL_SOCKET, SO_LINGER, &kNoTime, sizeof kNoTime);
+}
+
 }  // namespace ssi::proto

@@ -32,6 +32,10 @@ ssize_t SendNow(int fd, const void* from, std::size_t size, int flags = 0);
 // noticed by the channel's silence limit, which interrupts the bulk stream.
 Status PrepareSocket(int fd);
 
+// Closing it will drop what the peer has not got yet, and tell it so (TCP
+// reset): SO_LINGER of socket(7) with no time.
+void SendNothingMore(int fd);
+
 }  // namespace ssi::proto
 
 #endif  // SSI_PROTO_SOCKET_H_

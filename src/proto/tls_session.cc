@@ -143,7 +143,8 @@ Status TlsSession::Put(std::span<const std::byte> part, std::size_t& left) {
 }
 
 Status TlsSession::PutSome(std::span<const std::byte> bytes, bool last) {
-  if (bytes.size() == kMaxRecord) {  // leaves from where it lies
+  // What is a record by itself leaves from where it lies.
+  if (bytes.size() == kMaxRecord || (last && scratch_size_ == 0)) {
     return WriteRecord(bytes);
   }
   std::memcpy(scratch_.get() + scratch_size_, bytes.data(), bytes.size());
@@ -207,6 +208,7 @@ Error TlsSession::Explain(int returned) {
     return Error{ErrorCode::kDenied, "the peer has another " + key_name, 0};
   }
   if (kind == SSL_ERROR_ZERO_RETURN) {
+    goodbye_ = true;
     return Error{ErrorCode::kGone, "the peer closed the connection", 0};
   }
   // The wire's failure comes second: an alert that arrived just before the

@@ -65,6 +65,8 @@ class TlsSession {
                std::initializer_list<std::span<const std::byte>> parts);
   // Tells the peer that nothing more will come (close_notify).
   void SayGoodbye();
+  // It has said so. A connection that only ends has not.
+  [[nodiscard]] bool peer_said_goodbye() const { return goodbye_; }
 
  private:
   TlsSession(const TlsContext& context, Wire& wire, const TlsTuning& tuning);
@@ -94,6 +96,7 @@ class TlsSession {
   bool open_ = false;             // the handshake is done
   std::optional<Error> failure_;  // the first; it does not get better
   bool unknown_identity_ = false;
+  bool goodbye_ = false;
 };
 
 }  // namespace ssi::proto

@@ -19,7 +19,7 @@ namespace ssi::proto {
 #ifdef SSI_TEST_PROTOCOL  // the tests build an ssid of another one
 inline constexpr std::uint16_t kVersion = SSI_TEST_PROTOCOL;
 #else
-inline constexpr std::uint16_t kVersion = 2;
+inline constexpr std::uint16_t kVersion = 3;
 #endif
 
 // The oldest protocol that this program still speaks. It goes up when the code
@@ -27,7 +27,7 @@ inline constexpr std::uint16_t kVersion = 2;
 #ifdef SSI_TEST_PROTOCOL
 inline constexpr std::uint16_t kMinVersion = SSI_TEST_PROTOCOL;
 #else
-inline constexpr std::uint16_t kMinVersion = 2;
+inline constexpr std::uint16_t kMinVersion = 3;
 #endif
 
 }  // namespace ssi::proto

@@ -6,8 +6,8 @@
 #include <functional>
 
 #include "process/image.h"
-#include "proto/channel.h"
 #include "proto/session.pb.h"
+#include "proto/steady_channel.h"
 #include "remote/body.h"
 #include "remote/guest_thread.h"
 #include "remote/local_files.h"
@@ -24,7 +24,7 @@ namespace ssi {
 class FileMapper {
  public:
   struct Parts {
-    proto::Channel& channel;
+    proto::SteadyChannel& channel;
     Body& body;
     LocalFiles& files;
     ProcessImage& followed;

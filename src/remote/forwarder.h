@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "process/image.h"
-#include "proto/channel.h"
+#include "proto/steady_channel.h"
 #include "remote/process_memory.h"
 #include "supervisor/args.h"
 
@@ -37,7 +37,7 @@ class Forwarder {
   struct Parts {
     Loop& loop;
     const Clock& clock;
-    proto::Channel& channel;
+    proto::SteadyChannel& channel;
     HostPid guest;
     HomePid tid;  // the thread's number at home
     Behind behind;
@@ -92,7 +92,7 @@ class Forwarder {
   void SendUndo(const char* name, const CallArgs& args, std::int64_t result);
 
   HomePid tid_;
-  proto::Channel& channel_;
+  proto::SteadyChannel& channel_;
   ProcessMemory memory_;
   const Clock& clock_;
   Behind behind_;

@@ -125,6 +125,10 @@ void Guest::MakeParts() {
       task.calls.SetPending(thread.pending);
     }
   }
+  WatchCalls();
+}
+
+void Guest::WatchCalls() {
   listener_watch_ = std::make_unique<ReadWatch>(
       places_.loop, body_->listener().get(), [this] { OnListener(); });
 }
@@ -407,6 +411,12 @@ void Guest::OnStop() {
 void Guest::OnContinue() {
   job_stopped_ = false;
   Drop(GuestThread::kHoldJobStop);
+}
+
+void Guest::OnRoom() {
+  if (notifications_ && !over_ && !listener_watch_) {
+    WatchCalls();
+  }
 }
 
 std::string Guest::WhereItIs() const {

@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "process/image.h"
-#include "proto/channel.h"
 #include "proto/session.pb.h"
+#include "proto/steady_channel.h"
 #include "remote/body.h"
 #include "remote/file_mapper.h"
 #include "remote/guest_task.h"
@@ -43,7 +43,7 @@ class Guest {
   struct Places {
     Loop& loop;
     const Clock& clock;
-    proto::Channel& channel;
+    proto::SteadyChannel& channel;
     LocalFiles& files;
   };
 
@@ -86,6 +86,9 @@ class Guest {
   void OnStop();
   void OnContinue();
 
+  // The channel takes more again.
+  void OnRoom();
+
   // Looks for stops and ends of its threads; called after each SIGCHLD.
   void PollStops();
 
@@ -106,6 +109,7 @@ class Guest {
 
   Status MakeSandbox();
   void MakeParts();
+  void WatchCalls();
   GuestTask& AddTask(HomePid tid, const Tracee& tracee, std::uint64_t mask);
   AwayCalls::Hooks CallHooks(HomePid tid, HostPid here);
   AwaySignals::Hooks SignalHooks(HomePid tid, HostPid here);

@@ -21,6 +21,10 @@ constexpr Nanos kPollForReply = 50us;
 }  // namespace
 
 void Guest::OnListener() {
+  if (places_.channel.Full()) {
+    listener_watch_.reset();  // calls wait in the kernel until OnRoom
+    return;
+  }
   auto call = notifications_->Receive();
   if (!call || !*call || over_) {
     return;

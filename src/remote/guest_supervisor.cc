@@ -121,6 +121,13 @@ Status GuestSupervisor::OnSession(const wire::GuestSession& session) {
     return Fail(ErrorCode::kProtocol, "session without key or setup");
   }
   idle_timer_.Stop();
+  // Home opens one only for a process that it has: what is left here of an
+  // earlier session, whose end did not get through, is of no use to anybody.
+  for (auto& [id, earlier] : sessions_) {
+    if (earlier.pid == session.pid()) {
+      earlier.remote->Supersede();
+    }
+  }
   auto bytes = std::as_bytes(std::span(session.key()));
   Session made(proto::Key::FromBytes(bytes.first<proto::kKeySize>()));
   made.pid = session.pid();

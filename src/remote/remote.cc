@@ -17,13 +17,29 @@ using std::chrono::nanoseconds;
 namespace {
 using namespace std::chrono_literals;
 constexpr Nanos kUsagePeriod = 1s;
+// How often it is looked whether home has been silent for too long: by
+// BOOTTIME, which goes on while the machine sleeps, and timers are not.
+constexpr Nanos kHomeLook = 200ms;
+
+proto::ChannelLimits LimitsFor(Nanos grace) {
+  proto::ChannelLimits limits;
+  limits.silence = migration::SilenceFor(grace);
+  return limits;
+}
 }  // namespace
 
 Remote::Remote(Places places, std::string name, std::function<void()> ended)
     : places_(places),
       name_(std::move(name)),
       ended_(std::move(ended)),
-      usage_timer_(places.loop) {}
+      channel_(places.loop, ChannelCallbacks(), LimitsFor(places.policy.grace)),
+      heard_at_(places.clock.Boot()),
+      looked_at_(heard_at_),
+      looked_before_(heard_at_),
+      home_timer_(places.loop),
+      usage_timer_(places.loop) {
+  WatchHome();
+}
 
 Remote::~Remote() {
   DropGuest();
@@ -31,27 +47,37 @@ Remote::~Remote() {
 
 // ---- connections ------------------------------------------------------------
 
-void Remote::TakeCalls(UniqueFd socket, const proto::TlsContext& context) {
-  proto::Channel::Callbacks callbacks;
-  callbacks.on_open = [this](Status status) {
-    if (!status) {
-      EndSession(status.error().message);
-    }
+proto::SteadyChannel::Callbacks Remote::ChannelCallbacks() {
+  proto::SteadyChannel::Callbacks callbacks;
+  callbacks.on_refused = [this](const Error& error) {
+    spdlog::warn("{}: a connection: {}", name_, error.message);
   };
   callbacks.on_frame = [this](const proto::FrameHeader& header,
                               std::span<const std::byte> payload) {
     OnFrame(header, payload);
   };
-  callbacks.on_closed = [this](const Error& error) {
-    OnClosed(error);
+  callbacks.on_lost = [this](const Error& error) {
+    OnLost(error);
+  };
+  callbacks.on_back = [this] {
+    spdlog::info("{}: connected to home again", name_);
+  };
+  callbacks.on_ended = [this](const Error& error) {
+    OnEnded(error);
   };
   callbacks.on_received = [this] {
-    places_.watchdog.Heard();
+    OnReceived();
   };
-  proto::ChannelLimits limits;
-  limits.silence = places_.policy.grace;
-  channel_ = proto::Channel::Server(places_.loop, std::move(socket), context,
-                                    std::move(callbacks), limits);
+  callbacks.on_room = [this] {
+    if (guest_) {
+      guest_->OnRoom();
+    }
+  };
+  return callbacks;
+}
+
+void Remote::TakeCalls(UniqueFd socket, const proto::TlsContext& context) {
+  channel_.Take(std::move(socket), context, proto::TlsRole::kServer);
 }
 
 void Remote::TakeBulk(UniqueFd socket, const proto::TlsContext& context) {
@@ -84,8 +110,8 @@ void Remote::TakeBulk(UniqueFd socket, const proto::TlsContext& context) {
 
 void Remote::Transmit(proto::FrameType type,
                       const google::protobuf::MessageLite& message) {
-  if (auto bytes = proto::EncodeMessage(message); bytes && channel_) {
-    channel_->Send(type, 0, 0, *bytes);
+  if (auto bytes = proto::EncodeMessage(message)) {
+    channel_.Send(type, 0, 0, *bytes);
   }
 }
 
@@ -111,7 +137,7 @@ Status Remote::HandleFrame(const proto::FrameHeader& header,
   if (header.type == session::kEnd) {
     SendUsage();
     DropGuest();
-    channel_->Send(session::kEnded, 0, 0, std::span<const std::byte>());
+    channel_.Send(session::kEnded, 0, 0, std::span<const std::byte>());
     return {};
   }
   if (!guest_) {
@@ -142,9 +168,57 @@ Status Remote::HandleFrame(const proto::FrameHeader& header,
   return {};
 }
 
-void Remote::OnClosed(const Error& error) {
+// What is read now has come since the look before the last. If this process was
+// stopped, that is long ago, and home may have given the connection up
+// meanwhile.
+void Remote::OnReceived() {
+  heard_at_ = std::max(heard_at_, looked_before_);
+  if (SinceHeard() > migration::GuestEndFor(places_.policy.grace)) {
+    WatchHome();
+    return;
+  }
+  places_.watchdog.Heard(heard_at_);
+}
+
+// Home makes another connection if it wants this session to go on. Before READY
+// it cannot have said GO, so an arrival ends here.
+void Remote::OnLost(const Error& error) {
+  using State = TargetMachine::State;
+  if (target_ && target_->state() != State::kReady &&
+      target_->state() != State::kStarting) {
+    Feed(migration::LinkLost{Role::kHome, error.message});
+  }
+  if (!guest_ && !target_ && !source_) {
+    EndSession(error.message);
+    return;
+  }
+  spdlog::warn("{}: connection to home lost, it may come back: {}", name_,
+               error.message);
+}
+
+void Remote::OnEnded(const Error& error) {
   Feed(migration::LinkLost{Role::kHome, error.message});
   EndSession(error.message);
+}
+
+Nanos Remote::SinceHeard() const {
+  return places_.clock.Boot() - heard_at_;
+}
+
+void Remote::WatchHome() {
+  if (over_) {
+    return;
+  }
+  looked_before_ = std::exchange(looked_at_, places_.clock.Boot());
+  const Nanos limit = migration::GuestEndFor(places_.policy.grace);
+  if (SinceHeard() > limit) {
+    OnEnded(Error{ErrorCode::kGone,
+                  fmt::format("nothing was heard from home for {:.1f} s",
+                              std::chrono::duration<double>(limit).count()),
+                  0});
+    return;
+  }
+  home_timer_.Start(kHomeLook, [this] { WatchHome(); });
 }
 
 void Remote::EndSession(const std::string& reason) {
@@ -153,8 +227,7 @@ void Remote::EndSession(const std::string& reason) {
   }
   over_ = true;
   if (guest_) {
-    spdlog::warn("{}: connection to home lost, the guest is killed: {}", name_,
-                 reason);
+    spdlog::warn("{}: the guest is killed: {}", name_, reason);
   } else {
     spdlog::debug("{}: session ends: {}", name_, reason);
   }
@@ -238,9 +311,8 @@ struct Remote::Carrier {
     remote.timers_.clear();
   }
   void operator()(const migration::FreezeProcess&) const {
-    if (!remote.CutAt("guest.freezing")) {
-      remote.guest_->Freeze();
-    }
+    remote.CutAt("guest.freezing");
+    remote.guest_->Freeze();
   }
   void operator()(const migration::CancelHomeCalls&) const {
     remote.guest_->Settle();
@@ -254,9 +326,8 @@ struct Remote::Carrier {
   }
   void operator()(const migration::DestroyCopy& destroy) const {
     spdlog::debug("{}: copy destroyed: {}", remote.name_, destroy.reason);
-    if (!remote.CutAt("guest.destroying")) {
-      remote.DropGuest();
-    }
+    remote.CutAt("guest.destroying");
+    remote.DropGuest();
   }
   void operator()(const migration::CheckAsk& check) const {
     remote.CheckAsk(check.ask);
@@ -342,6 +413,10 @@ void Remote::PollStops() {
   if (guest_) {
     guest_->PollStops();
   }
+}
+
+void Remote::Supersede() {
+  OnEnded(Error{ErrorCode::kGone, "home has begun another session", 0});
 }
 
 void Remote::AskToLeave(const std::string& reason) {

@@ -16,8 +16,8 @@
 #include "migration/source_machine.h"
 #include "migration/target_machine.h"
 #include "proto/bulk_stream.h"
-#include "proto/channel.h"
 #include "proto/session.pb.h"
+#include "proto/steady_channel.h"
 #include "remote/guest.h"
 #include "remote/local_files.h"
 #include "remote/policy.h"
@@ -27,12 +27,13 @@ namespace ssi {
 
 // The side of one process's session that is not its home: the two connections
 // to the home supervisor, the source's and target's part of its moves, and the
-// guest itself while it is here.
+// guest itself while it is here. When the connection for calls is lost, all is
+// kept for the next one that home makes; the guest computes on meanwhile.
 //
 // Owner:      the guest supervisor, by session id, until `ended`.
 // Threads:    the tracer's.
-// Invariants: when the connection to home is lost, the guest is killed: it
-//             cannot live without home, and home does not start it elsewhere.
+// Invariants: a guest that has heard nothing of home for long enough
+//             (migration::GuestEndFor) is killed, before home gives it up.
 class Remote {
  public:
   struct Places {
@@ -56,6 +57,8 @@ class Remote {
 
   // After each SIGCHLD.
   void PollStops();
+  // Home has the process and has opened another session for it.
+  void Supersede();
   // This node goes down: asks home to take the process back.
   void AskToLeave(const std::string& reason);
   [[nodiscard]] bool HasGuest() const;
@@ -74,7 +77,12 @@ class Remote {
   Status HandleFrame(const proto::FrameHeader& header,
                      std::span<const std::byte> payload);
   Status OnMoveFrame(std::span<const std::byte> payload);
-  void OnClosed(const Error& error);
+  proto::SteadyChannel::Callbacks ChannelCallbacks();
+  void OnReceived();
+  void OnLost(const Error& error);
+  void OnEnded(const Error& error);
+  [[nodiscard]] Nanos SinceHeard() const;
+  void WatchHome();
   void EndSession(const std::string& reason);
 
   void Feed(migration::Event event);
@@ -102,7 +110,7 @@ class Remote {
   void MakeGuest();
   void DropGuest();
   void SendUsage();
-  bool CutAt(const char* point);
+  void CutAt(const char* point);
   void Transmit(proto::FrameType type,
                 const google::protobuf::MessageLite& message);
 
@@ -111,7 +119,11 @@ class Remote {
   std::function<void()> ended_;
   bool over_ = false;
 
-  std::unique_ptr<proto::Channel> channel_;
+  proto::SteadyChannel channel_;
+  Nanos heard_at_;       // BOOTTIME: the last that came from home
+  Nanos looked_at_;      // whether that is too long ago
+  Nanos looked_before_;  // and the time before
+  Timer home_timer_;
   std::unique_ptr<proto::BulkStream> bulk_;
   std::unique_ptr<migration::BulkTask> bulk_task_;
   bool bulk_ready_ = false;  // its handshake is done, and it is whole

@@ -14,19 +14,11 @@ namespace ssi {
 
 // ---- arrival ----------------------------------------------------------------
 
-// True where a test has armed the point to break the connection; the session
-// ends then.
-bool Remote::CutAt(const char* point) {
-  if (fault::Hit(point) != fault::Action::kCut) {
-    return false;
+// Where a test has armed the point, the connection breaks there.
+void Remote::CutAt(const char* point) {
+  if (fault::Hit(point) == fault::Action::kCut) {
+    channel_.Break(Error{ErrorCode::kGone, "cut for a test", 0});
   }
-  asio::post(places_.loop, [this] {
-    if (!over_) {
-      channel_->Close();
-      OnClosed(Error{ErrorCode::kGone, "cut for a test", 0});
-    }
-  });
-  return true;
 }
 
 // A process that was accepted cannot be here after all.
@@ -39,9 +31,7 @@ void Remote::FailArrival(const Error& error) {
 }
 
 void Remote::CheckAsk(const migration::Ask& ask) {
-  if (CutAt("guest.asked")) {
-    return;
-  }
+  CutAt("guest.asked");
   auto refused = ReasonToRefuse(ask, details_, places_.policy);
   if (refused) {
     spdlog::info("{}: refused: {}", name_, *refused);
@@ -52,9 +42,8 @@ void Remote::CheckAsk(const migration::Ask& ask) {
   for (const auto& file : details_.files()) {
     (void)places_.files.Prepare(migration::FileFromWire(file), {});
   }
-  if (!CutAt("guest.accepting")) {
-    Feed(migration::Admitted{"bulk"});
-  }
+  CutAt("guest.accepting");
+  Feed(migration::Admitted{"bulk"});
 }
 
 void Remote::ReceiveImage() {
@@ -110,7 +99,7 @@ void Remote::MakeGuest() {
     Feed(migration::HomeCallsSettled{});
   };
   guest_ = std::make_unique<Guest>(
-      Guest::Places{places_.loop, places_.clock, *channel_, places_.files},
+      Guest::Places{places_.loop, places_.clock, channel_, places_.files},
       std::move(hooks));
 }
 
@@ -118,9 +107,7 @@ void Remote::OnImage(Result<CapturedProcess> image) {
   if (over_ || !target_) {
     return;
   }
-  if (CutAt("guest.image")) {
-    return;
-  }
+  CutAt("guest.image");
   if (!image) {
     FailArrival(image.error());
     return;
@@ -137,9 +124,7 @@ void Remote::OnImage(Result<CapturedProcess> image) {
     FailArrival(status.error());
     return;
   }
-  if (CutAt("guest.contents")) {
-    return;
-  }
+  CutAt("guest.contents");
   destination.process = guest_->pid();
   std::map<std::uint32_t, int> descriptors;
   for (const auto& [file, needed] : filling_) {
@@ -184,10 +169,8 @@ void Remote::OnContents(Result<migration::Checksum> checksum) {
 
 void Remote::BeginRebuild() {
   auto status = guest_->Finish();
-  if (status && CutAt("guest.rebuilt")) {
-    return;
-  }
   if (status) {
+    CutAt("guest.rebuilt");
     status = places_.watchdog.Guard(guest_->init_pid_fd());
   }
   if (!status) {
@@ -198,18 +181,15 @@ void Remote::BeginRebuild() {
 }
 
 void Remote::StartHere() {
-  if (CutAt("guest.starting")) {
-    return;
-  }
+  CutAt("guest.starting");
   if (auto status = guest_->Start(); !status) {
     FailArrival(status.error());
     return;
   }
   spdlog::info("{}: process {} of {} runs here ({})", name_, home_pid_,
                home_node_, command_);
-  if (!CutAt("guest.started")) {
-    Feed(migration::Started{});
-  }
+  CutAt("guest.started");
+  Feed(migration::Started{});
   SendUsage();
 }
 
@@ -227,10 +207,8 @@ void Remote::SendImage() {
     };
     return;
   }
-  if (CutAt("guest.sending")) {
-    return;
-  }
-  channel_->Send(proto::session::kSettled, 0, 0, std::span<const std::byte>());
+  CutAt("guest.sending");
+  channel_.Send(proto::session::kSettled, 0, 0, std::span<const std::byte>());
   auto captured = guest_->Capture();
   if (!captured) {
     Feed(migration::StepFailed{captured.error().message});
@@ -242,9 +220,7 @@ void Remote::SendImage() {
         *result = migration::StreamImage(*bulk_, captured, pid, {});
       },
       [this, result] {
-        if (*result && CutAt("guest.held")) {
-          return;
-        }
+        CutAt("guest.held");
         if (*result) {
           Feed(migration::ImageSent{(*result)->checksum});
         } else {

@@ -133,12 +133,12 @@ Watchdog::~Watchdog() {
   ::munmap(static_cast<void*>(heard_), 4096);
 }
 
-void Watchdog::Heard() {
-  heard_->store(BootNow());
+void Watchdog::Heard(std::chrono::nanoseconds at) {
+  heard_->store(at.count());
 }
 
 Status Watchdog::Guard(const UniqueFd& init_pid_fd) {
-  Heard();
+  heard_->store(BootNow());
   std::array<std::byte, 1> data{};
   std::array fds{init_pid_fd.get()};
   return SendWithFds(socket_.get(), data, fds);

@@ -31,8 +31,8 @@ class Watchdog {
   Watchdog(Watchdog&&) = delete;
   Watchdog& operator=(Watchdog&&) = delete;
 
-  // Something of home arrived.
-  void Heard();
+  // Something of home arrived at that time (BOOTTIME).
+  void Heard(std::chrono::nanoseconds at);
   // A sandbox to kill in the case.
   Status Guard(const UniqueFd& init_pid_fd);
   [[nodiscard]] pid_t pid() const { return pid_; }

@@ -26,7 +26,7 @@ endfunction()
 ssi_other_ssid(ssid_of_next_protocol
   SOURCES src/proto/preamble.cc src/proto/greeting.cc src/node/peers.cc
           src/node/self.cc src/remote/guest_supervisor.cc
-  DEFINITIONS SSI_TEST_PROTOCOL=3 SSI_VERSION="99.9")
+  DEFINITIONS SSI_TEST_PROTOCOL=4 SSI_VERSION="99.9")
 ssi_other_ssid(ssid_of_other_release
   SOURCES src/migration/compatibility.cc src/node/self.cc
   DEFINITIONS SSI_VERSION="99.9")

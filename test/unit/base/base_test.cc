@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
+#include <memory>
 
 #include <catch2/catch.hpp>
 
@@ -74,6 +76,18 @@ TEST_CASE("descriptors travel over a socket", "[base]") {
   CHECK(got->data.size() == 3);
   REQUIRE(got->fds.size() == 1);
   CHECK(::lseek(got->fds[0].get(), 0, SEEK_END) == 77);
+}
+
+TEST_CASE("a timer that is destroyed when it was due already does nothing",
+          "[base]") {
+  Loop loop;
+  Timer first(loop);
+  auto second = std::make_unique<Timer>(loop);
+  bool fired = false;
+  first.Start(std::chrono::nanoseconds(0), [&second] { second.reset(); });
+  second->Start(std::chrono::nanoseconds(0), [&fired] { fired = true; });
+  loop.run();
+  CHECK_FALSE(fired);
 }
 
 TEST_CASE("a read watch fires for data and may end itself", "[base]") {

@@ -80,18 +80,22 @@ bool RunUntil(Loop& loop, const std::function<bool()>& done,
 }
 
 Channel::Callbacks Party::Journal() {
-  return Channel::Callbacks{
-      [this](Status status) {
-        CHECK_FALSE(opened.has_value());
-        opened = std::move(status);
-      },
-      [this](const FrameHeader& header, std::span<const std::byte> payload) {
-        frames.push_back({header, Bytes(payload.begin(), payload.end())});
-      },
-      [this](Error error) { closed.push_back(std::move(error)); },
-      [this] {
-        ++received;
-      }};
+  Channel::Callbacks callbacks;
+  callbacks.on_open = [this](Status status) {
+    CHECK_FALSE(opened.has_value());
+    opened = std::move(status);
+  };
+  callbacks.on_frame = [this](const FrameHeader& header,
+                              std::span<const std::byte> payload) {
+    frames.push_back({header, Bytes(payload.begin(), payload.end())});
+  };
+  callbacks.on_closed = [this](Error error) {
+    closed.push_back(std::move(error));
+  };
+  callbacks.on_received = [this] {
+    ++received;
+  };
+  return callbacks;
 }
 
 void Parties::Start(FdPair fds, const TlsContext& client_context,
