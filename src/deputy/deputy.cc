@@ -84,11 +84,7 @@ void Deputy::Move(const std::string& node, const std::string& reason,
     came_for_.reset();
     Return(reason);
   } else if (process_.Away()) {
-    Answer({"stayed",
-            fmt::format("it is on {}; it goes to another node through home: "
-                        "bring it home first",
-                        Where()),
-            0});
+    Onward();
   } else {
     Depart();
   }
@@ -106,29 +102,33 @@ void Deputy::Depart() {
     GiveUpDeparture(*why);
     return;
   }
-  OpenSession([this](Status status) {
-    if (ended_) {
-      return;
-    }
-    if (!status) {
-      GiveUpDeparture(status.error().message);
-      return;
-    }
-    HomeMove::Plan plan;
-    plan.direction = migration::Direction::kDeparture;
-    plan.node = wanted_;
-    plan.reason = reason_;
-    BeginMove(std::move(plan));
-  });
+  OpenSession(process_.session, Session::FirstImage::kOfHome,
+              [this](Status status) {
+                if (ended_) {
+                  return;
+                }
+                if (!status) {
+                  GiveUpDeparture(status.error().message);
+                  return;
+                }
+                HomeMove::Plan plan;
+                plan.direction = migration::Direction::kDeparture;
+                plan.node = wanted_;
+                plan.reason = reason_;
+                BeginMove(std::move(plan));
+              });
 }
 
-void Deputy::OpenSession(std::function<void(Status)> then) {
-  if (process_.session && process_.session->node() == wanted_ &&
-      process_.session->Whole()) {
+void Deputy::OpenSession(std::unique_ptr<Session>& session,
+                         Session::FirstImage first,
+                         std::function<void(Status)> then) {
+  bool reuse = first == Session::FirstImage::kOfHome && session &&
+               session->node() == wanted_ && session->Whole();
+  if (reuse) {
     then({});
     return;
   }
-  process_.session.reset();
+  session.reset();
   wire::OpenSession request;
   request.set_node(wanted_);
   request.set_home(places_.node);
@@ -136,32 +136,50 @@ void Deputy::OpenSession(std::function<void(Status)> then) {
   request.set_command(process_.command);
   request.set_grace_seconds(static_cast<std::uint32_t>(
       std::chrono::duration_cast<std::chrono::seconds>(places_.grace).count()));
-  places_.open_session(request, [this, then = std::move(then), node = wanted_](
-                                    Result<wire::SessionOpened> where) {
-    if (!where) {
-      then(std::unexpected(where.error()));
-      return;
-    }
-    Session::Hooks hooks;
-    hooks.opened = then;
-    hooks.on_frame = [this](const proto::FrameHeader& header,
-                            std::span<const std::byte> payload) {
-      OnFrame(header, payload);
-    };
-    hooks.lost = [this](const Error& error) {
-      OnSessionLost(error);
-    };
-    hooks.back = [this](Nanos after) {
-      OnSessionBack(after);
-    };
-    hooks.closed = [this](const Error& error) {
-      OnSessionClosed(error);
-    };
-    process_.session =
-        std::make_unique<Session>(places_.loop, places_.clock, node,
-                                  places_.grace, *where, std::move(hooks));
-  });
+  places_.open_session(
+      request, [this, &session, first, then = std::move(then),
+                node = wanted_](Result<wire::SessionOpened> where) {
+        if (!where) {
+          then(std::unexpected(where.error()));
+          return;
+        }
+        session = std::make_unique<Session>(places_.loop, places_.clock, node,
+                                            places_.grace, *where, first,
+                                            HooksOf(node, then));
+      });
   proto::PrepareTls();  // while the other node opens the session
+}
+
+bool Deputy::IsOther(const std::string& node) const {
+  return !process_.session || process_.session->node() != node;
+}
+
+Session::Hooks Deputy::HooksOf(const std::string& node,
+                               std::function<void(Status)> opened) {
+  Session::Hooks hooks;
+  hooks.opened = std::move(opened);
+  hooks.on_frame = [this, node](const proto::FrameHeader& header,
+                                std::span<const std::byte> payload) {
+    if (IsOther(node)) {
+      OnOtherFrame(header, payload);
+    } else {
+      OnFrame(header, payload);
+    }
+  };
+  hooks.lost = [this, node](const Error& error) {
+    OnSessionLost(node, error);
+  };
+  hooks.back = [this, node](Nanos after) {
+    OnSessionBack(node, after);
+  };
+  hooks.closed = [this, node](const Error& error) {
+    if (IsOther(node)) {
+      OnOtherClosed(error);
+    } else {
+      OnSessionClosed(error);
+    }
+  };
+  return hooks;
 }
 
 void Deputy::BeginMove(HomeMove::Plan plan) {
@@ -171,6 +189,9 @@ void Deputy::BeginMove(HomeMove::Plan plan) {
   };
   hooks.home = [this] {
     BecomeHome();
+  };
+  hooks.switched = [this] {
+    SwitchSessions();
   };
   hooks.resumed = [this] {
     OnResumed();
@@ -206,6 +227,16 @@ void Deputy::Return(const std::string& reason) {
     Answer({"stayed", "it is stopped", 0});
     return;
   }
+  if (process_.session && process_.session->Renewing()) {
+    returning_ = true;
+    process_.session->WhenRenewed([this, reason] {
+      returning_ = false;
+      if (!ended_ && !move_ && process_.Away()) {
+        Return(reason);
+      }
+    });
+    return;
+  }
   if (!process_.session || !process_.session->Whole()) {
     bool lost = process_.session && !process_.session->Connected();
     if (process_.session) {
@@ -217,11 +248,85 @@ void Deputy::Return(const std::string& reason) {
                                Where())
                  : "the connection for its memory is being made anew",
             0});
-    AfterFailedMove(true);
+    AfterFailedMove(plan.direction);
     return;
   }
+  Hold(std::move(plan));
+}
+
+// From one node away straight to another.
+void Deputy::Onward() {
+  if (process_.group_stop.stopped) {
+    Answer({"stayed", "it is stopped", 0});
+    return;
+  }
+  if (!process_.session || !process_.session->Connected()) {
+    Answer({"stayed",
+            fmt::format("the connection to {} is lost and being made anew",
+                        Where()),
+            0});
+    return;
+  }
+  came_for_.reset();
   returning_ = true;
-  process_.threads.Hold([this, plan] {
+  OpenSession(process_.other_session, Session::FirstImage::kOfOther,
+              [this](Status status) {
+                if (ended_) {
+                  return;
+                }
+                if (status) {
+                  PrepareOnward();
+                } else {
+                  GiveUpOnward(status.error().message);
+                }
+              });
+}
+
+// Its node connects to the other one while it still runs.
+void Deputy::PrepareOnward() {
+  auto where = proto::EncodeMessage(process_.other_session->where());
+  if (!where || !process_.Away() || !process_.session) {
+    GiveUpOnward("it is away no more");
+    return;
+  }
+  connecting_ = true;
+  process_.session->channel().Send(session::kOnward, 0, 0, *where);
+}
+
+Status Deputy::OnOnwardReady(std::span<const std::byte> payload) {
+  wire::OnwardReady ready;
+  SSI_TRY(proto::DecodeMessage(payload, ready));
+  if (!std::exchange(connecting_, false) || ended_) {
+    return {};
+  }
+  if (!ready.error().empty() || !process_.other_session ||
+      !process_.other_session->Open()) {
+    GiveUpOnward(ready.error().empty()
+                     ? fmt::format("the connection to {} is lost", wanted_)
+                     : ready.error().substr(0, migration::kMostText));
+    return {};
+  }
+  HomeMove::Plan plan;
+  plan.direction = migration::Direction::kOnward;
+  plan.from = Where();
+  plan.node = wanted_;
+  plan.reason = reason_;
+  plan.size = usage_.memory();
+  Hold(std::move(plan));
+  return {};
+}
+
+void Deputy::GiveUpOnward(const std::string& reason) {
+  returning_ = false;
+  Note(fmt::format("not moved to {}: {}", wanted_, reason));
+  Answer({"stayed", reason, 0});
+  AfterFailedMove(migration::Direction::kOnward);
+}
+
+// What arrives here for a process that is about to leave a node waits.
+void Deputy::Hold(HomeMove::Plan plan) {
+  returning_ = true;
+  process_.threads.Hold([this, plan = std::move(plan)] {
     asio::post(places_.loop, [this, plan] {
       returning_ = false;
       if (!ended_ && !move_) {
@@ -233,10 +338,13 @@ void Deputy::Return(const std::string& reason) {
 
 // The other end gives up the session of a departure that failed: the next one
 // needs a fresh one. A process that waits to come home tries again.
-void Deputy::AfterFailedMove(bool returns) {
-  if (!returns) {
+void Deputy::AfterFailedMove(migration::Direction direction) {
+  if (direction == migration::Direction::kDeparture) {
     DropIdleSession();
     return;
+  }
+  if (direction == migration::Direction::kOnward) {
+    DropOtherSession();
   }
   constexpr Nanos kAgain = std::chrono::milliseconds(200);
   if (come_home_) {
@@ -244,9 +352,27 @@ void Deputy::AfterFailedMove(bool returns) {
   }
 }
 
+void Deputy::AfterMove(migration::Direction direction) {
+  if (direction == migration::Direction::kDeparture) {
+    return;
+  }
+  come_home_.reset();  // asked again where it is now
+  if (direction == migration::Direction::kOnward) {
+    process_.session->RenewBulk();
+    if (process_.other_session && process_.other_session->Open()) {
+      // It is dropped when it says that it has ended.
+      process_.other_session->channel().Send(session::kEnd, 0, 0,
+                                             std::span<const std::byte>());
+    } else {
+      DropOtherSession();
+    }
+  }
+}
+
 void Deputy::OnMoveFinished(migration::Outcome outcome,
                             const std::string& reason) {
-  bool returns = move_->plan().direction == migration::Direction::kReturn;
+  migration::Direction direction = move_->plan().direction;
+  bool departs = direction == migration::Direction::kDeparture;
   move_.reset();
   const auto& hops = process_.history.moves();
   if (!hops.empty()) {
@@ -256,23 +382,21 @@ void Deputy::OnMoveFinished(migration::Outcome outcome,
   hooks_.changed();
   switch (outcome) {
     case migration::Outcome::kMoved:
-      if (returns) {
-        come_home_.reset();
-      }
+      AfterMove(direction);
       Answer({"moved", "", 0});
       AnswerComeHome();
       return;
     case migration::Outcome::kStayed:
-      if (!moved_ && !returns && reason_ == kAtStart) {
+      if (!moved_ && departs && reason_ == kAtStart) {
         spdlog::warn("{} runs at home: {}", process_.command, reason);
       }
-      if (returns) {
+      if (!departs) {
         process_.threads.Release();
       } else if (process_.found.stopped) {
         LetRun();  // refused before anything of it was touched
       }
       Answer({"stayed", reason, 0});
-      AfterFailedMove(returns);
+      AfterFailedMove(direction);
       return;
     case migration::Outcome::kLost:
       Answer({"lost", reason, 0});
@@ -282,6 +406,14 @@ void Deputy::OnMoveFinished(migration::Outcome outcome,
       Answer({"ended", reason, 0});
       return;
   }
+}
+
+// GO is about to be said: from now on the process is at the other session's
+// node, or lost. The one that it leaves said last what it used there.
+void Deputy::SwitchSessions() {
+  SettleUsage();
+  std::swap(process_.session, process_.other_session);
+  arrived_away_ = places_.clock.Monotonic();
 }
 
 // The stand-in is empty and serves.

@@ -81,16 +81,29 @@ class Deputy {
 
  private:
   void Depart();
-  void OpenSession(std::function<void(Status)> then);
+  void Onward();
+  void PrepareOnward();
+  void GiveUpOnward(const std::string& reason);
+  Status OnOnwardReady(std::span<const std::byte> payload);
+  void Hold(HomeMove::Plan plan);
+  // With `wanted_`, into `session`.
+  void OpenSession(std::unique_ptr<Session>& session, Session::FirstImage first,
+                   std::function<void(Status)> then);
+  Session::Hooks HooksOf(const std::string& node,
+                         std::function<void(Status)> opened);
+  // Not of the process's own session.
+  [[nodiscard]] bool IsOther(const std::string& node) const;
   void BeginMove(HomeMove::Plan plan);
   void Return(const std::string& reason);
-  void AfterFailedMove(bool returns);
+  void AfterFailedMove(migration::Direction direction);
+  void AfterMove(migration::Direction direction);
   void OnMoveFinished(migration::Outcome outcome, const std::string& reason);
   void Answer(const MoveResult& result);
   void GiveUpDeparture(const std::string& reason);
 
   void BecomeAway();
   void BecomeHome();
+  void SwitchSessions();
   void OnResumed();
   void LetRun();
   void RunTraced(HostPid thread, TracedRun::Until until);
@@ -123,10 +136,14 @@ class Deputy {
   void OnUsage(const wire::Usage& usage);
   void WatchCpuLimit();
   void SettleUsage();
-  void OnSessionLost(const Error& error);
-  void OnSessionBack(Nanos after);
+  void OnOtherFrame(const proto::FrameHeader& header,
+                    std::span<const std::byte> payload);
+  void OnSessionLost(const std::string& node, const Error& error);
+  void OnSessionBack(const std::string& node, Nanos after);
   void OnSessionClosed(const Error& error);
+  void OnOtherClosed(const Error& error);
   void DropIdleSession();
+  void DropOtherSession();
   void EndRemote();
   void Transmit(proto::FrameType type,
                 const google::protobuf::MessageLite& message);
@@ -151,7 +168,8 @@ class Deputy {
   HostPid came_by_{};                        // the thread that makes it
   std::optional<wire::ComeHome> come_home_;  // asked for, and not home yet
   bool come_counted_ = false;
-  bool returning_ = false;  // held for a return that has not begun
+  bool returning_ = false;   // held for a move from away that has not begun
+  bool connecting_ = false;  // its node, to the one that it is to go on to
   Nanos arrived_away_{};
   Nanos stay_home_{};  // before it goes back; grows while it comes home at once
   Timer back_timer_;

@@ -53,29 +53,34 @@ void Deputy::EndRemote() {
 // What was done or said up to now waits for the next connection, which the
 // session makes. A move that has not been committed is given up: it goes on
 // where it was.
-void Deputy::OnSessionLost(const Error& error) {
-  const std::string& node = process_.session->node();
+void Deputy::OnSessionLost(const std::string& node, const Error& error) {
   spdlog::debug("process {}: {}", Raw(process_.pid), error.message);
-  if (process_.Away() || move_) {
+  bool other = IsOther(node);
+  if (move_ || (process_.Away() && !other)) {
     Note(fmt::format("connection to {} lost, reconnecting", node));
   }
   if (move_ && !move_->Over()) {
     move_->OnDisconnected(
         fmt::format("the connection to {} was lost: {}", node, error.message));
   }
+  if (other) {
+    return;  // until it says that it has ended, or is closed
+  }
   if (process_.session && process_.session->AllArrived()) {
     DropIdleSession();
   }
 }
 
-void Deputy::OnSessionBack(Nanos after) {
-  if (process_.Away() || move_) {
-    Note(fmt::format("connection to {} is back after {:.1f} s",
-                     process_.session->node(),
+void Deputy::OnSessionBack(const std::string& node, Nanos after) {
+  bool other = IsOther(node);
+  if (move_ || (process_.Away() && !other)) {
+    Note(fmt::format("connection to {} is back after {:.1f} s", node,
                      std::chrono::duration<double>(after).count()));
   }
-  DropIdleSession();
-  AnswerComeHome();
+  if (!other) {
+    DropIdleSession();
+    AnswerComeHome();
+  }
 }
 
 // A process at home needs no session; the next departure opens another one.
@@ -88,6 +93,23 @@ void Deputy::DropIdleSession() {
   });
 }
 
+void Deputy::DropOtherSession() {
+  // Not from inside one of its callbacks.
+  asio::post(places_.loop, [this] {
+    if (!move_) {
+      process_.other_session.reset();
+    }
+  });
+}
+
+void Deputy::OnOtherClosed(const Error& error) {
+  if (move_ && !move_->Over()) {
+    move_->OnLinkLost(HomeMove::Link::kOther, error.message);
+  } else {
+    DropOtherSession();
+  }
+}
+
 void Deputy::OnSessionClosed(const Error& error) {
   std::string node = Where();
   if (ended_ || ending_like_) {
@@ -95,7 +117,7 @@ void Deputy::OnSessionClosed(const Error& error) {
     return;
   }
   if (move_ && !move_->Over()) {
-    move_->OnLinkLost(error.message);
+    move_->OnLinkLost(HomeMove::Link::kOfProcess, error.message);
     return;
   }
   if (!process_.Away()) {

@@ -54,6 +54,25 @@ void Deputy::OnFrame(const proto::FrameHeader& header,
   }
 }
 
+// The node that it goes to, until GO; then the one that it has left.
+void Deputy::OnOtherFrame(const proto::FrameHeader& header,
+                          std::span<const std::byte> payload) {
+  if (header.type == session::kEnded) {
+    DropOtherSession();
+    return;
+  }
+  if (header.type != session::kMove || !move_) {
+    return;
+  }
+  auto status = move_->OnFrame(HomeMove::Link::kOther, payload);
+  if (!status) {
+    spdlog::error("process {}: node {}: {}", Raw(process_.pid),
+                  process_.other_session->node(), status.error().message);
+    process_.other_session.reset();
+    OnOtherClosed(status.error());
+  }
+}
+
 Status Deputy::HandleFrame(const proto::FrameHeader& header,
                            std::span<const std::byte> payload) {
   auto* thread =
@@ -76,13 +95,17 @@ Status Deputy::HandleFrame(const proto::FrameHeader& header,
     return OnLife(payload);
   }
   if (header.type == session::kMove) {
-    return move_ ? move_->OnFrame(payload) : Status();
+    return move_ ? move_->OnFrame(HomeMove::Link::kOfProcess, payload)
+                 : Status();
   }
   if (header.type == session::kSettled) {
     if (move_) {
       move_->OnSettled();
     }
     return {};
+  }
+  if (header.type == session::kOnwardReady) {
+    return OnOnwardReady(payload);
   }
   if (header.type == session::kSignalAnswer) {
     wire::SignalAnswer answer;

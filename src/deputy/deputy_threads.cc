@@ -43,6 +43,9 @@ HomeSignals::Hooks Deputy::SignalHooks() {
   hooks.offer = [this](const wire::SignalOffer& offer) {
     Transmit(session::kSignal, offer);
   };
+  hooks.taken = [this] {
+    process_.threads.LookAgain();
+  };
   hooks.stopped = [this](int signal) {
     if (process_.session) {
       process_.session->channel().Send(session::kStop, 0, 0,

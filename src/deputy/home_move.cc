@@ -11,6 +11,7 @@
 #include "migration/image_wire.h"
 #include "migration/move_wire.h"
 #include "process/cpu_features.h"
+#include "process/private_memory.h"
 #include "process/threads.h"
 #include "proto/message.h"
 #include "proto/session_frames.h"
@@ -34,9 +35,10 @@ migration::Move MoveOf(MoveId id, const HomeMove::Plan& plan,
   migration::Move move;
   move.id = id;
   move.direction = plan.direction;
-  bool leaves = plan.direction == Direction::kDeparture;
-  move.source = leaves ? home : plan.node;
-  move.target = leaves ? plan.node : home;
+  move.source = plan.direction == Direction::kDeparture ? home
+                : plan.direction == Direction::kOnward  ? plan.from
+                                                        : plan.node;
+  move.target = plan.direction == Direction::kReturn ? home : plan.node;
   move.grace = grace;
   return move;
 }
@@ -51,44 +53,85 @@ HomeMove::HomeMove(HomePlaces& places, HomeProcess& process, Plan plan,
       hooks_(std::move(hooks)),
       id_(MoveId{RandomId()}),
       home_(MoveOf(id_, plan_, places.node, places.grace)),
+      go_timer_(places.loop),
       settle_timer_(places.loop) {
   if (plan_.direction == Direction::kDeparture) {
     source_.emplace(id_, HomeIs::kHere);
-  } else {
+  } else if (plan_.direction == Direction::kReturn) {
     target_.emplace(id_, HomeIs::kHere);
   }
 }
 
 HomeMove::~HomeMove() {
   process_.threads.WhenIdle(nullptr);
+  process_.threads.ForgetOffers();
   if (process_.session) {
     process_.session->StopBulk();
   }
 }
 
 bool HomeMove::IsHere(Role role) const {
-  return role == Role::kHome || role == LocalRole();
+  return role == Role::kHome ||
+         (role == Role::kSource && plan_.direction == Direction::kDeparture) ||
+         (role == Role::kTarget && plan_.direction == Direction::kReturn);
 }
 
-Role HomeMove::LocalRole() const {
-  return plan_.direction == Direction::kDeparture ? Role::kSource
-                                                  : Role::kTarget;
+Role HomeMove::PeerAt(Link link) const {
+  switch (plan_.direction) {
+    case Direction::kDeparture:
+      return Role::kTarget;
+    case Direction::kReturn:
+      return Role::kSource;
+    case Direction::kOnward:
+      break;
+  }
+  return (link == Link::kOther) == switched_ ? Role::kSource : Role::kTarget;
+}
+
+Session* HomeMove::SessionWith(Role role) const {
+  Session* of_process = process_.session.get();
+  return role == PeerAt(Link::kOfProcess) ? of_process
+                                          : process_.other_session.get();
+}
+
+// What calls have raised whose results are in the image comes before the next
+// instruction: offered before it starts.
+void HomeMove::OfferFirst() {
+  constexpr Nanos kMost = 500ms;
+  go_timer_.Start(kMost, [this] { SayGo(); });
+  process_.threads.ReleaseAndOffer([this] {
+    // Not from inside a stop of the last.
+    go_timer_.Start(Nanos(0), [this] { SayGo(); });
+  });
+}
+
+void HomeMove::SayGo() {
+  if (!std::exchange(offered_, true)) {
+    Send(Role::kHome, Role::kTarget, *go_);
+  }
+}
+
+void HomeMove::SwitchSessions() {
+  if (plan_.direction == Direction::kOnward) {
+    hooks_.switched();
+    switched_ = true;
+  }
 }
 
 // ---- running the machines ---------------------------------------------------
 
 void HomeMove::Begin() {
   began_ = places_.clock.Monotonic();
-  bool leaves = plan_.direction == Direction::kDeparture;
-  hop_.from = leaves ? places_.node : plan_.node;
-  hop_.to = leaves ? plan_.node : places_.node;
+  migration::Move move = MoveOf(id_, plan_, places_.node, places_.grace);
+  hop_.from = move.source;
+  hop_.to = move.target;
   hop_.reason = plan_.reason;
   hop_.at = places_.clock.Real();
   migration::Ask ask;
   ask.move = id_;
   ask.version = migration::CaptureVersion(supervisor::kPayloadVersion);
   ask.features = CpuFeatures();
-  ask.size = SizeOf(LivingThread(process_.pid));
+  ask.size = SizeOfProcess();
   ask.reason = plan_.reason;
   Feed(Role::kHome, migration::MoveRequested{ask});
 }
@@ -151,7 +194,9 @@ struct HomeMove::Carrier {
       move.target_.reset();
     }
   }
-  void operator()(const migration::RecordPlace&) const {}
+  void operator()(const migration::RecordPlace&) const {
+    move.SwitchSessions();
+  }
   void operator()(const migration::BreakLink&) const {
     move.process_.session.reset();
   }
@@ -191,12 +236,20 @@ void HomeMove::Send(Role from, Role to, const migration::Message& message) {
     Feed(to, migration::Received{from, message});
     return;
   }
-  if (!process_.session || !process_.session->Open()) {
+  Session* session = SessionWith(to);
+  if (session == nullptr || !session->Open()) {
     return;  // what is sent to a lost link is swallowed
   }
   if (std::holds_alternative<migration::Freeze>(message)) {
     froze_ =
         places_.clock.Monotonic();  // the other node does it a little later
+  }
+  bool waits = plan_.direction == Direction::kOnward &&
+               std::holds_alternative<migration::Go>(message);
+  if (waits && !offered_) {
+    go_ = message;
+    OfferFirst();
+    return;
   }
   wire::AskDetails details;
   if (std::holds_alternative<migration::Ask>(message)) {
@@ -204,8 +257,11 @@ void HomeMove::Send(Role from, Role to, const migration::Message& message) {
   }
   wire::Move move;
   migration::ToWire(from, message, details, move);
+  if (move.has_freeze()) {
+    move.mutable_freeze()->set_onward(plan_.direction == Direction::kOnward);
+  }
   if (auto bytes = proto::EncodeMessage(move)) {
-    process_.session->channel().Send(proto::session::kMove, 0, 0, *bytes);
+    session->channel().Send(proto::session::kMove, 0, 0, *bytes);
   } else {
     spdlog::error("process {}: {}", Raw(process_.pid), bytes.error().message);
   }
@@ -227,13 +283,16 @@ void HomeMove::StartTimer(Role role, migration::TimerKind kind, Nanos limit) {
   });
 }
 
-Status HomeMove::OnFrame(std::span<const std::byte> payload) {
+Status HomeMove::OnFrame(Link link, std::span<const std::byte> payload) {
   wire::Move wire_move;
   SSI_TRY(proto::DecodeMessage(payload, wire_move));
   SSI_ASSIGN(auto received, migration::FromWire(wire_move));
-  if (IsHere(received.from)) {
-    return Fail(ErrorCode::kProtocol, "the {} is here",
+  if (received.from != PeerAt(link)) {
+    return Fail(ErrorCode::kProtocol, "the {} is elsewhere",
                 migration::NameOf(received.from));
+  }
+  if (wire_move.has_held() && plan_.direction == Direction::kOnward) {
+    bytes_ = wire_move.held().bytes();
   }
   source_holds_ = source_holds_ ||
                   (std::holds_alternative<migration::Held>(received.message) &&
@@ -245,11 +304,9 @@ Status HomeMove::OnFrame(std::span<const std::byte> payload) {
   return {};
 }
 
-void HomeMove::OnLinkLost(const std::string& reason) {
-  Role peer =
-      plan_.direction == Direction::kDeparture ? Role::kTarget : Role::kSource;
+void HomeMove::OnLinkLost(Link link, const std::string& reason) {
   link_lost_ = true;
-  Feed(Role::kHome, migration::LinkLost{peer, reason});
+  Feed(Role::kHome, migration::LinkLost{PeerAt(link), reason});
 }
 
 void HomeMove::OnProcessGone(const std::string& reason) {
@@ -285,12 +342,19 @@ void HomeMove::Finish(const migration::Finished& finished) {
 
 // ---- leaving ----------------------------------------------------------------
 
-void HomeMove::DescribeAsk(wire::AskDetails& details) {
-  details.set_home(places_.node);
-  details.set_command(process_.command);
-  migration::DescribeVdso(details);
-  details.set_possible_cpus(
-      static_cast<std::uint32_t>(::sysconf(_SC_NPROCESSORS_CONF)));
+std::uint64_t HomeMove::SizeOfProcess() const {
+  return plan_.direction == Direction::kOnward
+             ? plan_.size
+             : PrivateMemoryOf(LivingThread(process_.pid));
+}
+
+void HomeMove::DescribeFiles(wire::AskDetails& details) {
+  if (plan_.direction == Direction::kOnward) {
+    for (const auto* file : process_.files.All()) {
+      migration::FileToWire(*file, *details.add_files());
+    }
+    return;
+  }
   if (auto vmas = ReadVmaRanges(LivingThread(process_.pid))) {
     std::map<std::uint32_t, bool> seen;
     for (const auto& vma : *vmas) {
@@ -306,6 +370,15 @@ void HomeMove::DescribeAsk(wire::AskDetails& details) {
       }
     }
   }
+}
+
+void HomeMove::DescribeAsk(wire::AskDetails& details) {
+  details.set_home(places_.node);
+  details.set_command(process_.command);
+  migration::DescribeVdso(details);
+  details.set_possible_cpus(
+      static_cast<std::uint32_t>(::sysconf(_SC_NPROCESSORS_CONF)));
+  DescribeFiles(details);
   // Last, so that they are as new as can be when they arrive.
   details.set_realtime_ns(places_.clock.Real().count());
   details.set_monotonic_ns(places_.clock.Monotonic().count());
@@ -344,29 +417,6 @@ void HomeMove::FreezeHere() {
   Feed(Role::kSource, migration::Frozen{});
 }
 
-std::vector<migration::FileSource> HomeMove::FileSources(
-    const CapturedProcess& captured) const {
-  std::vector<migration::FileSource> sources;
-  for (const auto& file : captured.image.files) {
-    migration::FileSource source;
-    source.id = file.id;
-    source.fd = process_.files.fd(file.id);
-    for (const auto& area : captured.image.areas) {
-      if (area.file != file.id) {
-        continue;
-      }
-      if (source.fd >= 0) {
-        source.ranges.push_back({area.vma.offset, area.vma.size()});
-      } else {
-        source.memory.push_back({area.vma.start, area.vma.size()});
-        source.at.push_back(area.vma.offset);
-      }
-    }
-    sources.push_back(std::move(source));
-  }
-  return sources;
-}
-
 void HomeMove::SendImage() {
   auto captured = process_.stand_in->Capture(process_.files);
   if (!captured) {
@@ -381,7 +431,9 @@ void HomeMove::SendImage() {
   image.cpu_elsewhere = process_.history.CpuAway();
   image.clock_floor = {places_.clock.Monotonic(), places_.clock.Boot()};
   process_.signals = SignalState(image.actions);
-  auto sources = FileSources(*captured);
+  auto sources = migration::FileSourcesOf(
+      *captured,
+      [this](const MappedFile& file) { return process_.files.fd(file.id); });
   auto result = std::make_shared<Result<migration::SendResult>>();
   process_.session->RunBulk(
       [result, captured = *std::move(captured), sources = std::move(sources),

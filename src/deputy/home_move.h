@@ -17,8 +17,8 @@
 
 namespace ssi {
 
-// One move of a process to or from home, as home drives it: the deciding role,
-// and the source's or target's role that is here too.
+// One move of a process, as home drives it: the deciding role, and the source's
+// or target's role where that is here too.
 //
 // Owner:      the deputy, until `finished`.
 // Threads:    the tracer's.
@@ -26,14 +26,19 @@ class HomeMove {
  public:
   struct Plan {
     migration::Direction direction{};
-    std::string node;    // the other one
-    std::string reason;  // why it is to move
+    std::string node;        // the other one; onward, the one that it goes to
+    std::string from;        // onward: the one that it leaves
+    std::string reason;      // why it is to move
+    std::uint64_t size = 0;  // onward: of its memory, as its node said
   };
   struct Hooks {
     // It now computes elsewhere: serve it.
     std::function<void()> away;
     // It is whole at home, in a stop, about to go on.
     std::function<void()> home;
+    // Onward: GO is about to be said. From now on the session with the target
+    // is the process's, the other one the source's.
+    std::function<void()> switched;
     // A departure was given up: it is in a stop, or untraced, as it was.
     std::function<void()> resumed;
     std::function<void(migration::Outcome, const std::string& reason)> finished;
@@ -46,16 +51,19 @@ class HomeMove {
   HomeMove(HomeMove&&) = delete;
   HomeMove& operator=(HomeMove&&) = delete;
 
-  // Needs an open session with the other node.
+  // Which of the sessions: the process's, or onward the other one.
+  enum class Link : std::uint8_t { kOfProcess, kOther };
+
+  // Needs an open session with the other node, or with both.
   void Begin();
-  Status OnFrame(std::span<const std::byte> payload);
+  Status OnFrame(Link link, std::span<const std::byte> payload);
   // The source has said all that the process did there (kSettled).
   void OnSettled();
   // The connection broke and is being made anew: a move that is not committed
   // is given up, whatever was said stands.
   void OnDisconnected(const std::string& reason);
   // It will not come back.
-  void OnLinkLost(const std::string& reason);
+  void OnLinkLost(Link link, const std::string& reason);
   void OnProcessGone(const std::string& reason);
 
   [[nodiscard]] const Plan& plan() const { return plan_; }
@@ -70,17 +78,22 @@ class HomeMove {
   void Deliver(Role role, const migration::Event& event);
   void Carry(Role role, const migration::Actions& actions);
   [[nodiscard]] bool IsHere(Role role) const;
-  [[nodiscard]] Role LocalRole() const;
+  // The one that is behind the link.
+  [[nodiscard]] Role PeerAt(Link link) const;
+  [[nodiscard]] Session* SessionWith(Role role) const;
 
   void Send(Role from, Role to, const migration::Message& message);
+  [[nodiscard]] std::uint64_t SizeOfProcess() const;
+  void SwitchSessions();
+  void OfferFirst();
+  void SayGo();
   void DescribeAsk(wire::AskDetails& details);
+  void DescribeFiles(wire::AskDetails& details);
   void StartTimer(Role role, migration::TimerKind kind, Nanos limit);
 
   // ---- the source at home ----
   void FreezeHere();
   void SendImage();
-  std::vector<migration::FileSource> FileSources(
-      const CapturedProcess& captured) const;
   void ResumeHere();
   void EmptyStandIn();
   void DestroyHere(const std::string& reason);
@@ -113,6 +126,10 @@ class HomeMove {
   std::optional<migration::Finished> outcome_;
   bool reported_ = false;
   bool link_lost_ = false;  // for good
+  bool switched_ = false;   // onward: it is decided
+  std::optional<migration::Message> go_;
+  bool offered_ = false;  // so that GO can be said
+  Timer go_timer_;
 
   // The image may overtake, on its own connection, what the process did before
   // it was frozen. It is taken when both have arrived, and all is done here.

@@ -44,6 +44,9 @@ struct HomeProcess {
   History history;
   SignalState signals;
   std::unique_ptr<Session> session;
+  // On its way from one node away to another: the session with the one that it
+  // goes to, and from GO on with the one that it leaves.
+  std::unique_ptr<Session> other_session;
 
   // From a freeze until the process is plain again.
   std::optional<StandIn> stand_in;

@@ -45,6 +45,7 @@ void HomeSignals::OnStop(const Stop& stop) {
         hooks_.stopped(stop.value);
       }
       (void)tracee_.Listen();
+      BeQuiet();
       return;
     case Stop::Kind::kInterrupted:
       OnInterrupted();
@@ -143,8 +144,14 @@ void HomeSignals::Hold(std::function<void()> then) {
 }
 
 void HomeSignals::TryToHold() {
-  if (holding_ == Holding::kWanted) {
+  if ((holding_ == Holding::kWanted || when_quiet_) && !offered_) {
     (void)tracee_.Interrupt();
+  }
+}
+
+void HomeSignals::BeQuiet() {
+  if (auto then = std::exchange(when_quiet_, nullptr)) {
+    then();
   }
 }
 
@@ -172,7 +179,7 @@ void HomeSignals::UndoEintr() {
 void HomeSignals::Drop() {
   UndoEintr();
   GoOn();
-  TryToHold();
+  hooks_.taken();
 }
 
 void HomeSignals::Offer(const siginfo_t& info, bool of_thread) {
@@ -204,15 +211,16 @@ void HomeSignals::OnAnswer(const wire::SignalAnswer& answer) {
       origins_.Note({pid_, tracee_.pid()}, offered.info);
     }
     Requeue(signal, signals_.mask);
-    if (cancel_ || holding_ == Holding::kWanted) {
+    if (cancel_) {
       (void)tracee_.Interrupt();
     }
+    hooks_.taken();
     return;
   }
   EndCall(offered.temporary);
   EnterHandler(offered);
   GoOn();
-  TryToHold();
+  hooks_.taken();
 }
 
 void HomeSignals::GiveUpOffer() {
@@ -240,7 +248,8 @@ void HomeSignals::EnterHandler(const Offered& offered) {
 void HomeSignals::EndCall(bool as_eintr) {
   cancel_.reset();
   auto registers = InCall();
-  if (!registers) {
+  // What the agent does otherwise is ours: the kernel makes it again.
+  if (!registers || !calls_.InAgent()) {
     EndCallNotBegun();
     return;
   }
@@ -308,6 +317,9 @@ void HomeSignals::OnInterrupted() {
     }
   } else if (holding_ == Holding::kNo) {
     (void)tracee_.SetSignalMask(signals_.mask);
+    if (!queues || (queues->pending & ~signals_.mask) == 0) {
+      BeQuiet();
+    }
   }
   if (cancel_ && calls_.Busy()) {
     EndCall(false);

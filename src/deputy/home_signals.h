@@ -42,6 +42,8 @@ class HomeSignals {
     std::function<void(const wire::SignalOffer&)> offer;
     std::function<void(int signal)> stopped;  // in a group-stop by `signal`
     std::function<void()> continued;
+    // A signal has been taken or put back: who waited for it looks again.
+    std::function<void()> taken;
   };
 
   struct Parts {
@@ -77,8 +79,11 @@ class HomeSignals {
   // home; calls `then` when none is offered any more. Release takes it back.
   void Hold(std::function<void()> then);
   void Release();
-  // Goes on with a Hold that had to wait.
+  // Goes on with a Hold that had to wait, or with an AwaitQuiet.
   void TryToHold();
+  // After Release: calls `then` when all that could be delivered has been
+  // offered and answered, or the thread is stopped by job control.
+  void AwaitQuiet(std::function<void()> then) { when_quiet_ = std::move(then); }
   [[nodiscard]] bool held() const { return holding_ == Holding::kInForce; }
   // A SIGSTOP came in the meantime, and is still to take effect.
   [[nodiscard]] bool stop_later() const { return stop_later_; }
@@ -106,6 +111,7 @@ class HomeSignals {
   void EndCallNotBegun();
   void GoOn(int signal = 0);
   void PutBack(int signal);
+  void BeQuiet();
   // Onto the queue that it came from, with `mask` in force, which blocks it.
   void Requeue(int signal, std::uint64_t mask);
   Status RequeueInFront(int signal);
@@ -127,6 +133,7 @@ class HomeSignals {
   enum class Holding : std::uint8_t { kNo, kWanted, kInForce };
   Holding holding_ = Holding::kNo;
   std::function<void()> when_held_;
+  std::function<void()> when_quiet_;
 };
 
 }  // namespace ssi

@@ -76,8 +76,10 @@ void HomeThreads::Remove(HostPid tid) {
   }
   threads_.erase(found);
   origins_.Forget(tid);
+  unquiet_.erase(tid);
   CheckHeld();
   CheckIdle();
+  CheckQuiet();
 }
 
 void HomeThreads::Clear() {
@@ -86,6 +88,8 @@ void HomeThreads::Clear() {
   counted_.clear();
   when_held_ = nullptr;
   when_idle_ = nullptr;
+  when_quiet_ = nullptr;
+  unquiet_.clear();
   holding_ = false;
 }
 
@@ -126,6 +130,31 @@ void HomeThreads::Release() {
   when_held_ = nullptr;
   for (auto& [tid, thread] : threads_) {
     thread->home_signals.Release();
+  }
+}
+
+void HomeThreads::ReleaseAndOffer(std::function<void()> then) {
+  when_quiet_ = std::move(then);
+  unquiet_.clear();
+  for (auto& [tid, thread] : threads_) {
+    unquiet_.insert(tid);
+    thread->home_signals.AwaitQuiet([this, tid] {
+      unquiet_.erase(tid);
+      CheckQuiet();
+    });
+  }
+  Release();
+}
+
+void HomeThreads::CheckQuiet() {
+  if (unquiet_.empty() && when_quiet_) {
+    std::exchange(when_quiet_, nullptr)();
+  }
+}
+
+void HomeThreads::LookAgain() {
+  for (auto& [tid, thread] : threads_) {
+    thread->home_signals.TryToHold();
   }
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "base/clock.h"
 #include "deputy/call_server.h"
@@ -84,6 +85,11 @@ class HomeThreads {
   // once, when none is offered any more.
   void Hold(std::function<void()> then);
   void Release();
+  // Release, and `then` once all that can be delivered has been offered.
+  void ReleaseAndOffer(std::function<void()> then);
+  void ForgetOffers() { when_quiet_ = nullptr; }
+  // After a signal was taken from a queue, which others may have waited for.
+  void LookAgain();
   // Calls `then` once, as soon as no agent has anything to do; perhaps at once.
   void WhenIdle(std::function<void()> then);
   // A SIGSTOP that came meanwhile is still to take effect.
@@ -98,12 +104,15 @@ class HomeThreads {
  private:
   void CheckHeld();
   void CheckIdle();
+  void CheckQuiet();
 
   std::map<HostPid, std::unique_ptr<HomeThread>> threads_;
   SignalOrigins origins_;
   std::map<int, std::uint64_t> counted_;  // of those that have ended
   std::function<void()> when_held_;
   std::function<void()> when_idle_;
+  std::function<void()> when_quiet_;
+  std::set<HostPid> unquiet_;
   bool holding_ = false;
 };
 

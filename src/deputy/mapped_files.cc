@@ -156,6 +156,16 @@ const MappedFile* MappedFiles::Get(std::uint32_t id) const {
   return entry == entries_.end() ? nullptr : &entry->second.file;
 }
 
+std::vector<const MappedFile*> MappedFiles::All() const {
+  std::vector<const MappedFile*> all;
+  for (const auto& [id, entry] : entries_) {
+    if (entry.file.inode != 0) {
+      all.push_back(&entry.file);
+    }
+  }
+  return all;
+}
+
 int MappedFiles::fd(std::uint32_t id) const {
   auto entry = entries_.find(id);
   return entry == entries_.end() ? -1 : entry->second.fd.get();

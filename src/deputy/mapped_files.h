@@ -41,6 +41,8 @@ class MappedFiles {
   // Fills in its SHA-256, if it can be had and it is not larger than `limit`.
   void LearnHash(std::uint32_t id, HashCache& hashes, std::uint64_t limit);
   [[nodiscard]] const MappedFile* Get(std::uint32_t id) const;
+  // Those that are not kept in the stand-in.
+  [[nodiscard]] std::vector<const MappedFile*> All() const;
   // -1 for a kept one without a copy.
   [[nodiscard]] int fd(std::uint32_t id) const;
 

@@ -192,15 +192,4 @@ std::optional<std::string> WhyAreasForbid(const std::vector<Vma>& vmas) {
   return std::nullopt;
 }
 
-std::uint64_t SizeOf(HostPid pid) {
-  auto status =
-      ReadFile(fmt::format("/proc/{}/status", Raw(LivingThread(pid))));
-  if (!status) {
-    return 0;
-  }
-  return (StatusNumber(*status, "\nRssAnon:").value_or(0) +
-          StatusNumber(*status, "\nVmSwap:").value_or(0))
-         << 10;
-}
-
 }  // namespace ssi

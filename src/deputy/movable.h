@@ -28,9 +28,6 @@ std::optional<std::string> WhyNotMovable(HostPid pid, const Baseline& baseline,
 // What the areas of a frozen process forbid.
 std::optional<std::string> WhyAreasForbid(const std::vector<Vma>& vmas);
 
-// Bytes that a move would send at most: resident and swapped memory.
-std::uint64_t SizeOf(HostPid pid);
-
 }  // namespace ssi
 
 #endif  // SSI_DEPUTY_MOVABLE_H_

@@ -37,21 +37,26 @@ double Seconds(Nanos time) {
 }  // namespace
 
 Session::Session(Loop& loop, const Clock& clock, std::string node, Nanos grace,
-                 const wire::SessionOpened& where, Hooks hooks)
+                 const wire::SessionOpened& where, FirstImage first,
+                 Hooks hooks)
     : loop_(loop),
       clock_(clock),
       node_(std::move(node)),
       grace_(migration::BoundedGrace(grace)),
       where_(where),
+      first_(first),
       hooks_(std::move(hooks)),
       channel_(loop, ChannelCallbacks(), LimitsFor(grace_)),
       again_timer_(loop),
       grace_timer_(loop) {
-  Connect(proto::Purpose::kCalls, calls_);
-  Connect(proto::Purpose::kBulk, bulk_connection_);
+  Connect(proto::Purpose::kCalls);
+  if (first_ == FirstImage::kOfHome) {
+    Connect(proto::Purpose::kBulk);
+  }
 }
 
 Session::~Session() {
+  when_renewed_ = nullptr;
   StopBulk();
 }
 
@@ -82,54 +87,24 @@ proto::SteadyChannel::Callbacks Session::ChannelCallbacks() {
   return callbacks;
 }
 
-void Session::Connect(proto::Purpose purpose, Connection& connection) {
-  connection.connector = std::make_unique<proto::Connector>(
-      loop_, where_.address(),
-      [this, purpose, &connection](Result<UniqueFd> socket) {
-        if (!socket) {
-          FailConnection(purpose, socket.error());
-          return;
+void Session::Connect(proto::Purpose purpose) {
+  auto& dial = purpose == proto::Purpose::kCalls ? calls_dial_ : bulk_dial_;
+  dial = std::make_unique<proto::Dial>(
+      loop_, where_, purpose, [this, purpose](auto dialed) {
+        if (!dialed) {
+          FailConnection(purpose, dialed.error());
+        } else if (purpose == proto::Purpose::kCalls) {
+          channel_.Take(std::move(dialed->socket), dialed->context,
+                        proto::TlsRole::kClient);
+        } else {
+          OpenBulk(*std::move(dialed));
         }
-        proto::Preamble preamble;
-        preamble.purpose = purpose;
-        auto id = std::as_bytes(std::span(where_.session()));
-        std::copy_n(id.begin(), std::min(id.size(), preamble.session.size()),
-                    preamble.session.begin());
-        connection.greeting = proto::Greeting::Connecting(
-            loop_, *std::move(socket), preamble,
-            [this, purpose](Result<proto::Greeted> greeted) {
-              OnGreeted(purpose, std::move(greeted));
-            });
       });
 }
 
-void Session::OnGreeted(proto::Purpose purpose,
-                        Result<proto::Greeted> greeted) {
-  if (!greeted) {
-    FailConnection(purpose, greeted.error());
-    return;
-  }
-  auto key = std::as_bytes(std::span(where_.key()));
-  if (key.size() != proto::kKeySize) {
-    Fail(Error{ErrorCode::kProtocol, "no session key", 0});
-    return;
-  }
-  auto context = proto::TlsContext::Make(
-      proto::Key::FromBytes(key.first<proto::kKeySize>()),
-      proto::TlsIdentity(greeted->preamble, greeted->version), "session key");
-  if (!context) {
-    FailConnection(purpose, context.error());
-  } else if (purpose == proto::Purpose::kCalls) {
-    channel_.Take(std::move(greeted->socket), *context,
-                  proto::TlsRole::kClient);
-  } else {
-    OpenBulk(*std::move(greeted), *context);
-  }
-}
-
-void Session::OpenBulk(proto::Greeted greeted,
-                       const proto::TlsContext& context) {
-  auto stream = proto::BulkStream::Client(std::move(greeted.socket), context);
+void Session::OpenBulk(proto::Dial::Dialed dialed) {
+  auto stream =
+      proto::BulkStream::Client(std::move(dialed.socket), dialed.context);
   if (!stream) {
     FailConnection(proto::Purpose::kBulk, stream.error());
     return;
@@ -142,14 +117,15 @@ void Session::OpenBulk(proto::Greeted greeted,
               FailConnection(proto::Purpose::kBulk, status->error());
               return;
             }
-            renewing_ = false;
             bulk_good_ = true;
             CheckOpen();
+            EndRenewal();
           });
 }
 
 void Session::CheckOpen() {
-  if (calls_open_ && bulk_good_ && !open_) {
+  bool whole = bulk_good_ || first_ == FirstImage::kOfOther;
+  if (calls_open_ && whole && !open_) {
     open_ = true;
     hooks_.opened({});
   }
@@ -158,13 +134,27 @@ void Session::CheckOpen() {
 void Session::RenewBulk() {
   if (Connected() && !bulk_good_ && !renewing_ && !bulk_busy_) {
     renewing_ = true;
-    Connect(proto::Purpose::kBulk, bulk_connection_);
+    Connect(proto::Purpose::kBulk);
+  }
+}
+
+void Session::WhenRenewed(std::function<void()> then) {
+  if (renewing_) {
+    when_renewed_ = std::move(then);
+  } else {
+    then();
+  }
+}
+
+void Session::EndRenewal() {
+  if (std::exchange(renewing_, false) && when_renewed_) {
+    asio::post(loop_, std::exchange(when_renewed_, nullptr));
   }
 }
 
 void Session::FailConnection(proto::Purpose purpose, const Error& error) {
   if (purpose == proto::Purpose::kBulk && renewing_) {
-    renewing_ = false;
+    EndRenewal();
     spdlog::warn("node {}: connection for memory: {}", node_, error.message);
   } else if (purpose == proto::Purpose::kCalls && lost_at_) {
     TryAgain(error);
@@ -219,8 +209,7 @@ void Session::TryAgain(const Error& error) {
                fmt::format("its ssid is gone ({})", error.message), 0});
     return;
   }
-  again_timer_.Start(pause_,
-                     [this] { Connect(proto::Purpose::kCalls, calls_); });
+  again_timer_.Start(pause_, [this] { Connect(proto::Purpose::kCalls); });
   pause_ = std::clamp(2 * pause_, kFirstPause, kLongestPause);
 }
 
@@ -293,7 +282,7 @@ void Session::StopBulk() {
     task_.reset();
     bulk_busy_ = false;
     bulk_good_ = false;
-    renewing_ = false;  // if it was that
+    EndRenewal();  // if it was that
   }
 }
 

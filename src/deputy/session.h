@@ -12,9 +12,8 @@
 #include "base/result.h"
 #include "migration/bulk_task.h"
 #include "proto/bulk_stream.h"
-#include "proto/connect.h"
 #include "proto/control.pb.h"
-#include "proto/greeting.h"
+#include "proto/dial.h"
 #include "proto/steady_channel.h"
 #include "proto/tls.h"
 
@@ -40,8 +39,12 @@ class Session {
     std::function<void(const Error&)> closed;
   };
 
+  // Whose image arrives there first: home's, or that of a third node, which
+  // makes its own connection for memory. Home makes its one later then.
+  enum class FirstImage : std::uint8_t { kOfHome, kOfOther };
+
   Session(Loop& loop, const Clock& clock, std::string node, Nanos grace,
-          const wire::SessionOpened& where, Hooks hooks);
+          const wire::SessionOpened& where, FirstImage first, Hooks hooks);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -49,6 +52,8 @@ class Session {
   Session& operator=(Session&&) = delete;
 
   [[nodiscard]] const std::string& node() const { return node_; }
+  // For the connection that another node makes to it.
+  [[nodiscard]] const wire::SessionOpened& where() const { return where_; }
   // What is sent while the connection is lost is kept for the next one.
   [[nodiscard]] proto::SteadyChannel& channel() { return channel_; }
   // It lives, with a connection for calls or between two.
@@ -61,6 +66,9 @@ class Session {
   // Makes the bulk connection anew if it is of no use any more; Whole tells
   // when it is there. Where it cannot be made nothing else is lost.
   void RenewBulk();
+  [[nodiscard]] bool Renewing() const { return renewing_; }
+  // Calls `then` once, as soon as no such attempt is under way.
+  void WhenRenewed(std::function<void()> then);
 
   // One piece of blocking work on the bulk connection at a time.
   void RunBulk(std::function<void(proto::BulkStream&)> work,
@@ -71,14 +79,10 @@ class Session {
   void SpoilBulk();
 
  private:
-  struct Connection {
-    std::unique_ptr<proto::Connector> connector;
-    std::unique_ptr<proto::Greeting> greeting;
-  };
   proto::SteadyChannel::Callbacks ChannelCallbacks();
-  void Connect(proto::Purpose purpose, Connection& connection);
-  void OnGreeted(proto::Purpose purpose, Result<proto::Greeted> greeted);
-  void OpenBulk(proto::Greeted greeted, const proto::TlsContext& context);
+  void Connect(proto::Purpose purpose);
+  void OpenBulk(proto::Dial::Dialed dialed);
+  void EndRenewal();
   void OnLost(const Error& error);
   void OnBack();
   void TryAgain(const Error& error);
@@ -92,9 +96,10 @@ class Session {
   std::string node_;
   Nanos grace_;
   wire::SessionOpened where_;
+  FirstImage first_;
   Hooks hooks_;
-  Connection calls_;
-  Connection bulk_connection_;
+  std::unique_ptr<proto::Dial> calls_dial_;
+  std::unique_ptr<proto::Dial> bulk_dial_;
   proto::SteadyChannel channel_;
   std::unique_ptr<proto::BulkStream> bulk_;
   std::unique_ptr<migration::BulkTask> task_;
@@ -102,6 +107,7 @@ class Session {
   bool bulk_good_ = false;
   bool bulk_busy_ = false;
   bool renewing_ = false;  // bulk
+  std::function<void()> when_renewed_;
   bool open_ = false;
   bool failed_ = false;
 

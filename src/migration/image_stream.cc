@@ -332,6 +332,30 @@ class Receiver {
 
 }  // namespace
 
+std::vector<FileSource> FileSourcesOf(
+    const CapturedProcess& captured,
+    const std::function<int(const MappedFile&)>& fd) {
+  std::vector<FileSource> sources;
+  for (const auto& file : captured.image.files) {
+    FileSource source;
+    source.id = file.id;
+    source.fd = fd(file);
+    for (const auto& area : captured.image.areas) {
+      if (area.file != file.id) {
+        continue;
+      }
+      if (source.fd >= 0) {
+        source.ranges.push_back({area.vma.offset, area.vma.size()});
+      } else {
+        source.memory.push_back({area.vma.start, area.vma.size()});
+        source.at.push_back(area.vma.offset);
+      }
+    }
+    sources.push_back(std::move(source));
+  }
+  return sources;
+}
+
 Result<SendResult> StreamImage(proto::BulkStream& stream,
                                const CapturedProcess& captured, HostPid from,
                                const std::vector<FileSource>& files) {

@@ -38,6 +38,12 @@ struct SendResult {
   std::uint64_t bytes = 0;  // of pages and files
 };
 
+// `fd` tells where the bytes of a mapped file are here, or -1: then they are
+// read from the process.
+std::vector<FileSource> FileSourcesOf(
+    const CapturedProcess& captured,
+    const std::function<int(const MappedFile&)>& fd);
+
 // Sends an image whose process `from` is frozen. Blocks; for a bulk thread.
 // kGone where the stream breaks or the process dies.
 Result<SendResult> StreamImage(proto::BulkStream& stream,

@@ -55,7 +55,20 @@ Result<std::int64_t> Injector::Call(std::uint64_t number,
 
 Result<HostPid> Injector::CloneThread(RemoteAddr args, std::size_t size) {
   cloned_ = 0;
-  SSI_TRY(MustCall("clone3", SYS_clone3, {Raw(args), size}));
+  // A stop that pends ends it before it begins (copy_process, kernel/fork.c);
+  // made again, it has been taken.
+  constexpr int kMostTries = 16;
+  for (int i = 0; i < kMostTries; ++i) {
+    SSI_ASSIGN(std::int64_t result, Call(SYS_clone3, {Raw(args), size}));
+    if (result == kRestartNoIntr) {
+      continue;
+    }
+    if (result < 0) {
+      return FailErrno(static_cast<int>(-result), "clone3 in process {}",
+                       Raw(tracee_.pid()));
+    }
+    break;
+  }
   if (cloned_ == 0) {
     return Fail(ErrorCode::kSystem, "a new thread of {} is not traced",
                 Raw(tracee_.pid()));

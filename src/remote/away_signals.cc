@@ -45,6 +45,9 @@ std::optional<std::uint64_t> AwaySignals::MaskNow() const {
   if (awaited_mask_) {
     return awaited_mask_;
   }
+  if (!started_) {
+    return signals_.mask;
+  }
   if (thread_.Stopped()) {
     auto mask = thread_.tracee().GetSignalMask();
     return mask ? std::optional(*mask) : std::nullopt;

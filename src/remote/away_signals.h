@@ -54,6 +54,8 @@ class AwaySignals {
         signals_(parts.signals),
         hooks_(std::move(hooks)) {}
 
+  // The thread is about to run; until then it has not its own mask.
+  void OnStarting() { started_ = true; }
   void OnOffer(const wire::SignalOffer& offer);
   // The thread is stopped where its mask can be read and set.
   void OnThreadStopped();
@@ -74,6 +76,12 @@ class AwaySignals {
 
   // Accepted, sent to the thread, but not delivered: they move with it.
   [[nodiscard]] std::vector<QueuedSignal> Undelivered() const;
+  // Those with which it has arrived: accepted on the node before.
+  void TakeUp(const std::vector<QueuedSignal>& undelivered) {
+    for (const auto& signal : undelivered) {
+      SendToThread(signal);
+    }
+  }
   // One that another thread had accepted, which has ended.
   void TakeOver(const siginfo_t& info) { SendToThread({info, false}); }
 
@@ -113,6 +121,7 @@ class AwaySignals {
   std::map<int, Queue> on_way_;  // by their numbers
   std::optional<std::uint64_t> awaited_mask_;
   std::optional<Temporary> temporary_;
+  bool started_ = false;
 };
 
 }  // namespace ssi

@@ -11,6 +11,7 @@
 #include <array>
 
 #include "process/cpu_time.h"
+#include "process/private_memory.h"
 #include "proto/message.h"
 #include "proto/session_frames.h"
 #include "remote/lacks.h"
@@ -123,6 +124,7 @@ void Guest::MakeParts() {
       auto& task = AddTask(thread.tid, Tracee(*body_->Find(thread.tid)),
                            thread.signal_mask);
       task.calls.SetPending(thread.pending);
+      task.away_signals.TakeUp(thread.undelivered);
     }
   }
   WatchCalls();
@@ -190,6 +192,9 @@ GuestTask& Guest::AddTask(HomePid tid, const Tracee& tracee,
       body_->pid(), tid, GuestThread(tracee, *notifications_, body_->wait()),
       signal_state_, mask, std::move(forwarder), SignalHooks(tid, here),
       CallHooks(tid, here), followed_});
+  if (started_) {
+    task->away_signals.OnStarting();
+  }
   return *task;
 }
 
@@ -249,6 +254,9 @@ Status Guest::Start() {
   SSI_TRY(body_->Start());
   incoming_ = {};
   started_ = true;
+  for (auto& [here, task] : tasks_) {
+    task->away_signals.OnStarting();
+  }
   Drop(GuestThread::kHoldMove);
   return {};
 }
@@ -443,6 +451,7 @@ wire::Usage Guest::Usage() const {
       usage.set_cpu_system_ns(used->system.count());
     }
     usage.set_host_pid(Raw(body_->pid()));
+    usage.set_memory(PrivateMemoryOf(body_->living()));
   }
   std::uint64_t answered = answered_by_ended_;
   for (const auto& [here, task] : tasks_) {

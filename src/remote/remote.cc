@@ -147,6 +147,8 @@ Status Remote::HandleFrame(const proto::FrameHeader& header,
     wire::SignalOffer offer;
     SSI_TRY(proto::DecodeMessage(payload, offer));
     guest_->OnSignal(offer);
+  } else if (header.type == session::kOnward) {
+    return OnOnward(payload);
   } else if (header.type == session::kAskUsage) {
     SendUsage();
   } else if (header.type == session::kStop) {
@@ -259,8 +261,28 @@ Status Remote::OnMoveFrame(std::span<const std::byte> payload) {
   } else if (move.has_freeze() && guest_ && guest_->Running() && !source_) {
     source_.emplace(migration::MoveOf(received.message),
                     migration::HomeIs::kElsewhere);
+    onward_ = move.freeze().onward();
   }
   Feed(migration::Received{received.from, received.message});
+  return {};
+}
+
+// It is to go on from here: the way for its image is made while it still runs.
+Status Remote::OnOnward(std::span<const std::byte> payload) {
+  wire::SessionOpened where;
+  SSI_TRY(proto::DecodeMessage(payload, where));
+  if (source_) {
+    return Fail(ErrorCode::kProtocol, "onward while it leaves");
+  }
+  outbound_ = std::make_unique<Outbound>(
+      places_.loop, where, [this](const Status& status) {
+        wire::OnwardReady ready;
+        if (!status) {
+          ready.set_error(fmt::format("{}: {}", places_.policy.node,
+                                      status.error().message));
+        }
+        Transmit(proto::session::kOnwardReady, ready);
+      });
   return {};
 }
 
@@ -307,6 +329,7 @@ struct Remote::Carrier {
       remote.target_.reset();
     } else {
       remote.source_.reset();
+      remote.outbound_.reset();
     }
     remote.timers_.clear();
   }
@@ -322,6 +345,7 @@ struct Remote::Carrier {
     spdlog::info("{}: goes on here: {}", remote.name_, resume.reason);
     remote.when_bulk_ready_ = nullptr;
     remote.StopBulk();
+    remote.outbound_.reset();
     remote.guest_->Resume();
   }
   void operator()(const migration::DestroyCopy& destroy) const {
@@ -359,6 +383,9 @@ void Remote::Carry(Role role, const migration::Actions& actions) {
 void Remote::Send(Role from, const migration::Message& message) {
   wire::Move move;
   migration::ToWire(from, message, {}, move);
+  if (move.has_held()) {
+    move.mutable_held()->set_bytes(sent_bytes_);
+  }
   Transmit(proto::session::kMove, move);
 }
 
@@ -376,6 +403,7 @@ void Remote::StartTimer(migration::TimerKind kind, Nanos limit) {
 void Remote::DropGuest() {
   usage_timer_.Stop();
   StopBulk();  // it may still read or write the guest
+  outbound_.reset();
   guest_.reset();
 }
 

@@ -20,6 +20,7 @@
 #include "proto/steady_channel.h"
 #include "remote/guest.h"
 #include "remote/local_files.h"
+#include "remote/outbound.h"
 #include "remote/policy.h"
 #include "remote/watchdog.h"
 
@@ -77,6 +78,7 @@ class Remote {
   Status HandleFrame(const proto::FrameHeader& header,
                      std::span<const std::byte> payload);
   Status OnMoveFrame(std::span<const std::byte> payload);
+  Status OnOnward(std::span<const std::byte> payload);
   proto::SteadyChannel::Callbacks ChannelCallbacks();
   void OnReceived();
   void OnLost(const Error& error);
@@ -103,6 +105,8 @@ class Remote {
   void StartHere();
   void Discard(const std::string& reason);
   void SendImage();
+  void SendOnward(CapturedProcess captured);
+  void OnImageSent(const Result<migration::SendResult>& sent);
   void StartTimer(migration::TimerKind kind, Nanos limit);
 
   void RunBulk(std::function<void()> work, std::function<void()> done);
@@ -129,6 +133,9 @@ class Remote {
   bool bulk_ready_ = false;  // its handshake is done, and it is whole
   bool bulk_busy_ = false;
   std::function<void()> when_bulk_ready_;
+  std::unique_ptr<Outbound> outbound_;
+  bool onward_ = false;  // the image takes that one
+  std::uint64_t sent_bytes_ = 0;
 
   std::deque<migration::Event> events_;
   bool feeding_ = false;

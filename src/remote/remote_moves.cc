@@ -201,17 +201,27 @@ void Remote::Discard(const std::string& reason) {
 // ---- departure --------------------------------------------------------------
 
 void Remote::SendImage() {
-  if (!bulk_ready_) {
+  bool ready = onward_ ? outbound_ && outbound_->Ready() : bulk_ready_;
+  if (!ready && onward_) {
+    Feed(migration::StepFailed{"the connection to the other node is lost"});
+    return;
+  }
+  if (!ready) {
     when_bulk_ready_ = [this] {
       SendImage();
     };
     return;
   }
   CutAt("guest.sending");
+  SendUsage();  // the last of it
   channel_.Send(proto::session::kSettled, 0, 0, std::span<const std::byte>());
   auto captured = guest_->Capture();
   if (!captured) {
     Feed(migration::StepFailed{captured.error().message});
+    return;
+  }
+  if (onward_) {
+    SendOnward(*std::move(captured));
     return;
   }
   auto result = std::make_shared<Result<migration::SendResult>>();
@@ -219,14 +229,33 @@ void Remote::SendImage() {
       [this, result, captured = *std::move(captured), pid = guest_->pid()] {
         *result = migration::StreamImage(*bulk_, captured, pid, {});
       },
-      [this, result] {
-        CutAt("guest.held");
-        if (*result) {
-          Feed(migration::ImageSent{(*result)->checksum});
-        } else {
-          Feed(migration::StepFailed{result->error().message});
-        }
+      [this, result] { OnImageSent(*result); });
+}
+
+// Home has all files that are mapped; another node may lack some.
+void Remote::SendOnward(CapturedProcess captured) {
+  auto sources =
+      migration::FileSourcesOf(captured, [this](const MappedFile& file) {
+        const UniqueFd* here = places_.files.Find(file);
+        return here == nullptr ? -1 : here->get();
       });
+  auto result = std::make_shared<Result<migration::SendResult>>();
+  outbound_->Run(
+      [result, captured = std::move(captured), sources = std::move(sources),
+       pid = guest_->pid()](proto::BulkStream& stream) {
+        *result = migration::StreamImage(stream, captured, pid, sources);
+      },
+      [this, result] { OnImageSent(*result); });
+}
+
+void Remote::OnImageSent(const Result<migration::SendResult>& sent) {
+  CutAt("guest.held");
+  if (sent) {
+    sent_bytes_ = sent->bytes;
+    Feed(migration::ImageSent{sent->checksum});
+  } else {
+    Feed(migration::StepFailed{sent.error().message});
+  }
 }
 
 }  // namespace ssi

@@ -180,7 +180,7 @@ class Runs {
 
   const std::vector<GuestRun>& guests_;
   GuestPace pace_;
-  Cluster cluster_;
+  Cluster cluster_{3};
   std::map<std::string, RunResult> native_;
   int folders_ = 0;
 };

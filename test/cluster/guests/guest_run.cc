@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <filesystem>
 #include <sstream>
 #include <stdexcept>
@@ -185,22 +186,26 @@ void GuestInMode::Look() {
   if (outcome_.witnessed) {
     return;
   }
-  for (pid_t body : cluster_.Bodies("n2")) {
-    outcome_.witnessed |= InnermostPid(body) == command_;
+  for (const char* node : {"n2", "n3"}) {
+    for (pid_t body : cluster_.Bodies(node)) {
+      outcome_.witnessed |= InnermostPid(body) == command_;
+    }
   }
 }
 
 void GuestInMode::Hop() {
   std::string pid = std::to_string(command_);
-  auto moved = to_other_ ? cluster_.Ssictl({"migrate", pid, "n2"})
-                         : cluster_.Ssictl({"home", pid});
+  // Two hops of four are from one node away straight to another.
+  static constexpr std::array kRoute = {"n2", "n3", "n2", "n1"};
+  auto moved =
+      cluster_.Ssictl({"migrate", pid, kRoute.at(hops_ % kRoute.size())});
   if (Describe(moved.status) == "exit 0") {
     ++outcome_.moves;
-    to_other_ = !to_other_;
+    ++hops_;
   } else if (StateOf(command_) != '-' && !OfBusyMachine(moved.err) &&
              moved.err.find("ended") == std::string::npos) {
     outcome_.refusals.insert(moved.err);
-    to_other_ = !to_other_;
+    ++hops_;
   }
   next_hop_ = Clock::now() + pace_.hop_every;
 }

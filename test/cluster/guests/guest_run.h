@@ -70,7 +70,7 @@ class GuestInMode {
   std::chrono::steady_clock::time_point started_;
   std::chrono::steady_clock::time_point next_hop_;
   GuestOutcome outcome_;
-  bool to_other_ = true;
+  std::size_t hops_ = 0;  // tried
 };
 
 }  // namespace ssi::test

@@ -1,0 +1,52 @@
+#ifndef SSI_REMOTE_OUTBOUND_H_
+#define SSI_REMOTE_OUTBOUND_H_
+
+#include <functional>
+#include <memory>
+
+#include "base/loop.h"
+#include "base/result.h"
+#include "migration/bulk_task.h"
+#include "proto/bulk_stream.h"
+#include "proto/control.pb.h"
+#include "proto/dial.h"
+
+namespace ssi {
+
+// The connection for memory from the node that a process leaves to the one that
+// it goes on to: to the session that home has opened there.
+//
+// Owner:   the remote. Destroying it breaks off what is under way.
+// Threads: the loop's.
+class Outbound {
+ public:
+  // `ready` comes once: it can be used, or not, and why.
+  Outbound(Loop& loop, const wire::SessionOpened& where,
+           std::function<void(Status)> ready);
+  ~Outbound();
+  Outbound(const Outbound&) = delete;
+  Outbound& operator=(const Outbound&) = delete;
+  Outbound(Outbound&&) = delete;
+  Outbound& operator=(Outbound&&) = delete;
+
+  [[nodiscard]] bool Ready() const { return ready_ && !busy_; }
+  // One piece of blocking work at a time.
+  void Run(std::function<void(proto::BulkStream&)> work,
+           std::function<void()> done);
+
+ private:
+  void Open(proto::Dial::Dialed dialed);
+  void Report(Status status);
+
+  Loop& loop_;
+  std::function<void(Status)> report_;
+  std::unique_ptr<proto::Dial> dial_;
+  std::unique_ptr<proto::BulkStream> stream_;
+  std::unique_ptr<migration::BulkTask> task_;
+  bool ready_ = false;
+  bool busy_ = false;
+};
+
+}  // namespace ssi
+
+#endif  // SSI_REMOTE_OUTBOUND_H_
