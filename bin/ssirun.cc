@@ -27,6 +27,7 @@ constexpr int kNotFound = 127;
 // --home: the command itself, with nothing of ours around it.
 int Execute(const std::vector<std::string>& command) {
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const auto& argument : command) {
     arguments.push_back(const_cast<char*>(argument.c_str()));
   }

@@ -31,8 +31,7 @@ void AddNotes(const AwayAssumptions& assumed, wire::Explanation& to) {
                   Micros(assumed.hop) / 1000, assumed.bytes_per_second / 1e6));
   to.add_notes(
       "All processes of CMD are taken as if they were away, and each call that "
-      "comes home as a hop there and one back. Less when it waits for home "
-      "while it would wait anyway.");
+      "comes home as a hop there and one back.");
   to.add_notes(
       "Local calls are let through unseen, as away: neither counted nor "
       "slowed. A change of the signal mask counts as asked of home unless it "
