@@ -8,14 +8,13 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/wrapped.h"
 
 namespace ssi {
 
 namespace {
 
 using supervisor::AwayAssumptions;
-
-constexpr std::size_t kWidth = 79;
 
 double Micros(std::chrono::nanoseconds time) {
   return std::chrono::duration<double, std::micro>(time).count();
@@ -42,28 +41,6 @@ void AddNotes(const AwayAssumptions& assumed, wire::Explanation& to) {
   to.add_notes(
       "CMD was traced, with no_new_privs: set-uid programs had no privilege, "
       "and debuggers did not work.");
-}
-
-// Words of `text` in lines of at most `kWidth`, the first after `head`, the
-// others below its end.
-std::string Wrapped(const std::string& head, std::string_view text) {
-  std::string lines = head;
-  std::size_t column = head.size();
-  bool first = true;
-  while (!text.empty()) {
-    auto end = std::min(text.find(' '), text.size());
-    if (!first && column + 1 + end > kWidth) {
-      lines += "\n" + std::string(head.size(), ' ');
-      column = head.size();
-      first = true;
-    }
-    lines += first ? "" : " ";
-    lines += text.substr(0, end);
-    column += end + (first ? 0 : 1);
-    first = false;
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return lines + "\n";
 }
 
 std::string Time(double seconds) {

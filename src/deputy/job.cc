@@ -366,13 +366,14 @@ void Job::Reap(pid_t pid) {
   auto found = deputies_.find(pid);
   if (found != deputies_.end()) {
     found->second->OnEnded();
-    wire::ProcessStats stats;
-    DescribeForStats(*found->second, stats);
-    ended_.push_back(std::move(stats));
+    DescribeMoved(*found->second, places_->node, ended_.emplace_back());
     // Destroyed later: this may run inside one of its callbacks.
     retired_.push_back(std::move(found->second));
     deputies_.erase(found);
     asio::post(loop_, [this] { retired_.clear(); });
+  } else if (pid == main_) {
+    DescribeAtHome(pid, Joined(options_.command), places_->node,
+                   ended_.emplace_back());
   }
   int status = 0;
   if (::waitpid(pid, &status, __WALL) == pid && pid == main_) {
@@ -435,7 +436,7 @@ void Job::TellStats() {
     *stats.add_processes() = process;
   }
   for (const auto& [pid, deputy] : deputies_) {
-    DescribeForStats(*deputy, *stats.add_processes());
+    DescribeMoved(*deputy, places_->node, *stats.add_processes());
   }
   if (auto written = WriteStats(stats, options_.stats_fd); !written) {
     SendLog(fmt::format("ssirun: --stats: {}\n", written.error().message));

@@ -63,6 +63,7 @@ class Job {
   std::optional<int> Execute(Launch& launch);
   Status ConnectDaemon();
   void OnRequest(const wire::Request& request);
+  void OnProcessesRequest(const wire::Request& request);
   void OnMoveRequest(const wire::Request& request);
   void OnWhyRequest(const wire::Request& request);
   void Respond(const wire::Request& request, wire::Response response);
@@ -80,6 +81,7 @@ class Job {
   Deputy& DeputyOf(pid_t pid);
   [[nodiscard]] std::vector<pid_t> Members() const;
   wire::ProcessStatus StatusOf(pid_t pid);
+  void Describe(pid_t pid, wire::ProcessStats& stats);
   void TellStats();
 
   Loop& loop_;

@@ -209,6 +209,8 @@ void Remote::SendImage() {
   }
   CutAt("guest.sending");
   channel_.Send(proto::session::kSettled, 0, 0, std::span<const std::byte>());
+  // No call is under way any more: these are its last figures here.
+  Transmit(proto::session::kUsage, guest_->Usage());
   auto captured = guest_->Capture();
   if (!captured) {
     Feed(migration::StepFailed{captured.error().message});
