@@ -104,6 +104,8 @@ void AwayCalls::Answer(std::int64_t result) {
 }
 
 void AwayCalls::ComeHome(const Notification& call, std::string_view reason) {
+  --current_->calls;
+  CountStop(CallClass::kComeHome, call.number);
   // Out of the notification with a restart code, into a stop that must pend
   // before (else the code would leak to the program).
   parts_.thread.AddHold(GuestThread::kHoldHome);

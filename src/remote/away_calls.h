@@ -84,7 +84,7 @@ class AwayCalls {
   };
   using Counts = std::map<std::pair<supervisor::CallClass, int>, Counted>;
   [[nodiscard]] const Counts& counts() const { return counts_; }
-  // One for which the thread stopped instead of being notified.
+  // One that the program does not make here.
   void CountStop(supervisor::CallClass call_class, int number) {
     ++counts_[{call_class, number}].calls;
   }

@@ -40,6 +40,15 @@ Count CountOf(const Calls& calls, const std::string& name,
   return {};
 }
 
+wire::ProcessStats StatsIn(const std::string& path) {
+  wire::JobStats stats;
+  std::string json = ReadAllOf(path);
+  INFO(json);
+  REQUIRE(google::protobuf::util::JsonStringToMessage(json, &stats).ok());
+  REQUIRE(stats.processes_size() == 1);
+  return stats.processes(0);
+}
+
 // The guest `counting`, led round by round.
 class Counting {
  public:
@@ -68,14 +77,7 @@ class Counting {
     }
   }
   Job& job() { return job_; }
-  wire::ProcessStats Stats() {
-    wire::JobStats stats;
-    std::string json = ReadAllOf(stats_);
-    INFO(json);
-    REQUIRE(google::protobuf::util::JsonStringToMessage(json, &stats).ok());
-    REQUIRE(stats.processes_size() == 1);
-    return stats.processes(0);
-  }
+  wire::ProcessStats Stats() { return StatsIn(stats_); }
 
  private:
   static int MakeInput(const std::string& path) {
@@ -229,6 +231,48 @@ TEST_CASE("hops, CPU time and calls of a process that moves", "[sample]") {
   CHECK(CpuOn(stats, "n2") == Approx(away).margin(0.15));
   CHECK(at_home > 0.2);
   CHECK(CpuOn(stats, "n1") == Approx(at_home).margin(0.1));
+}
+
+TEST_CASE("a call that a move takes back counts once", "[sample]") {
+  Cluster cluster;
+  std::string stats = cluster.folder() + "/stats";
+  Job job(cluster, {"--stats", stats},
+          {"perl", "-e", "until (-e 'go') { kill 0, $$ }"});
+  REQUIRE(job.CommandPid() > 0);
+  constexpr int kMoves = 17;
+  for (int i = 0; i < kMoves; ++i) {
+    bool moved = job.MoveTo(i % 2 == 0 ? "n2" : "n1");
+    INFO(job.last_refusal());
+    REQUIRE(moved);
+  }
+  std::ofstream(cluster.folder() + "/go") << "";
+  CHECK(Describe(job.front().Wait(20s)) == "exit 0");
+  auto process = StatsIn(stats);
+  CHECK(process.freeze().count() == kMoves);
+  for (const char* name : {"kill", "newfstatat"}) {
+    INFO(name);
+    CHECK(CountOf(process.calls(), name, "home").calls > 50);
+    CHECK(CountOf(process.calls(), name, "home").calls ==
+          CountOf(process.home_calls(), name, "home").calls);
+  }
+}
+
+TEST_CASE("a call that is notified and then comes home", "[sample]") {
+  Cluster cluster;
+  std::string stats = cluster.folder() + "/stats";
+  Job job(cluster, {"--stats", stats, "--on", "n2"},
+          {"/usr/bin/python3", "-I", "-c",
+           "import mmap, os\n"
+           "f = os.open('f', os.O_RDWR | os.O_CREAT)\n"
+           "os.ftruncate(f, 4096)\n"
+           "mmap.mmap(f, 4096)\n"});
+  CHECK(Describe(job.front().Wait(20s)) == "exit 0");
+  auto process = StatsIn(stats);
+  REQUIRE(process.came_home_size() == 1);
+  CHECK(process.came_home(0).name() == "mmap");
+  CHECK(process.came_home(0).reason() ==
+        "shared mappings are not rebuilt away yet");
+  CHECK(CountOf(process.calls(), "mmap", "come home").calls == 1);
 }
 
 TEST_CASE("what came home and why", "[sample]") {
