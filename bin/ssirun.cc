@@ -61,8 +61,9 @@ void AddOptions(CLI::App& app, CommandLine& line) {
                  "(one or more of them)")
       ->type_name("FIGURES");
   app.add_option("--stats", line.stats_file,
-                 "Write hops, CPU time on each node and calls to FILE (JSON) "
-                 "when CMD ends; with --explain, what that says")
+                 "Write hops, times frozen, CPU time on each node and calls by "
+                 "class to FILE (JSON) when CMD ends; with --explain, what "
+                 "that says")
       ->type_name("FILE");
   app.add_flag("-v,--verbose", line.job.verbose,
                "Say on stderr what is moved, when and why");
