@@ -2,6 +2,7 @@
 
 #include <linux/audit.h>
 #include <signal.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +12,7 @@
 
 #include "base/files.h"
 #include "deputy/explain_report.h"
+#include "process/memory.h"
 
 namespace ssi {
 
@@ -113,7 +115,12 @@ void Explainer::OnCall(const Tracee& tracee) {
     std::copy_n(info->seccomp.args, args.size(), args.begin());
     HomePid process = supervisor::DependsOnCaller(number) ? ProcessOf(thread)
                                                           : HomePid{thread};
-    auto& row = tally_.Add(number, args, process);
+    std::optional<std::uint64_t> flags;
+    if (number == SYS_clone3) {  // the first word of clone_args
+      auto word = ReadObject<std::uint64_t>(tracee.pid(), RemoteAddr{args[0]});
+      flags = word ? std::optional(*word) : std::nullopt;
+    }
+    auto& row = tally_.Add(number, args, process, flags);
     transfers_.erase(thread);
     if (supervisor::MovesData(number)) {
       transfers_[thread] = &row;

@@ -1,7 +1,9 @@
 #include "supervisor/call_tally.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 
@@ -15,6 +17,13 @@ bool IsClock(int number) {
   constexpr int kClockGettime = 228;
   constexpr int kClockNanosleep = 230;
   return number >= kClockGettime && number <= kClockNanosleep;
+}
+
+// For now, for the reason of the row of `reason`.
+void ComeHome(Decision& decision, int reason) {
+  decision.call_class = CallClass::kComeHome;
+  decision.comes_home = ComesHome::kForNow;
+  decision.note = FindCall(reason)->note;
 }
 
 // What the table leaves to the one who maps (remote/file_mapper.cc).
@@ -66,12 +75,15 @@ AwayCost CallTally::CostOf(int number, const Decision& decision,
   return AwayCost::kHops;
 }
 
-TallyRow& CallTally::Add(int number, const CallArgs& args, HomePid process) {
+TallyRow& CallTally::Add(int number, const CallArgs& args, HomePid process,
+                         std::optional<std::uint64_t> clone_flags) {
   Decision decision = Decide(number, args, process);
   if (SharesWritably(decision, args)) {
-    decision.call_class = CallClass::kComeHome;
-    decision.comes_home = ComesHome::kForNow;
-    decision.note = FindCall(number)->note;
+    ComeHome(decision, SYS_mmap);
+  }
+  // Only a thread is made there (remote/guest_life.cc).
+  if (clone_flags && (*clone_flags & CLONE_THREAD) == 0) {
+    ComeHome(decision, SYS_fork);
   }
   if (decision.special == Special::kCredentials) {
     std::erase_if(

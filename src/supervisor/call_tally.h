@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <tuple>
@@ -39,8 +40,10 @@ struct TallyRow {
 // Owner: Explainer. A plain value: it looks at no process.
 class CallTally {
  public:
-  // One call of `process`. The row stays where it is.
-  TallyRow& Add(int number, const CallArgs& args, HomePid process);
+  // One call of `process`. The row stays where it is. `clone_flags`: of clone3,
+  // which has them in memory; unread, it is taken for a thread's.
+  TallyRow& Add(int number, const CallArgs& args, HomePid process,
+                std::optional<std::uint64_t> clone_flags = std::nullopt);
   // A read or write counted in `row` has moved `bytes`.
   static void AddMoved(TallyRow& row, std::uint64_t bytes);
 

@@ -1,5 +1,6 @@
 #include "supervisor/call_tally.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -66,6 +67,22 @@ TEST_CASE("a shared mapping that is written comes home", "[tally]") {
   CHECK(mapped(PROT_READ | PROT_WRITE, MAP_PRIVATE) == CallClass::kBoth);
   CHECK(mapped(PROT_READ, MAP_SHARED) == CallClass::kBoth);
   CHECK(mapped(PROT_READ | PROT_WRITE, MAP_SHARED) == CallClass::kComeHome);
+}
+
+TEST_CASE("a thread is made away, a process is not", "[tally]") {
+  auto made = [](int number, const CallArgs& args,
+                 std::optional<std::uint64_t> flags) {
+    CallTally tally;
+    return tally.Add(number, args, kFirst, flags);
+  };
+  constexpr std::uint64_t kThread = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
+  CHECK(made(SYS_clone3, {kPointer, 88}, kThread).call_class ==
+        CallClass::kLife);
+  auto process = made(SYS_clone3, {kPointer, 88}, CLONE_VM | CLONE_VFORK);
+  CHECK(process.call_class == CallClass::kComeHome);
+  CHECK(process.reason == FindCall(SYS_fork)->note);
+  CHECK(made(SYS_clone, {kThread}, {}).call_class == CallClass::kLife);
+  CHECK(made(SYS_clone, {SIGCHLD}, {}).call_class == CallClass::kComeHome);
 }
 
 TEST_CASE("home is asked once for what is remembered", "[tally]") {
