@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "base/files.h"
@@ -71,10 +72,23 @@ std::vector<wire::ExplainedCall> MostFirst(const wire::Explanation& from) {
   return calls;
 }
 
-std::string NumberTable(const std::vector<wire::ExplainedCall>& calls) {
+// The reasons are told elsewhere.
+std::string NumberTable(const wire::Explanation& from) {
+  wire::Explanation sums;
+  std::map<std::pair<int, std::string>, wire::ExplainedCall*> by_number;
+  for (const auto& call : from.calls()) {
+    auto*& sum = by_number[{call.number(), call.class_()}];
+    if (sum == nullptr) {
+      sum = sums.add_calls();
+      *sum = call;
+    } else {
+      sum->set_count(sum->count() + call.count());
+      sum->set_bytes(sum->bytes() + call.bytes());
+    }
+  }
   std::string text = fmt::format("{:>10} {:>7} {:<22} {:<12} {:>12}\n", "CALLS",
                                  "NUMBER", "NAME", "CLASS", "BYTES");
-  for (const auto& call : calls) {
+  for (const auto& call : MostFirst(sums)) {
     text += fmt::format("{:>10} {:>7} {:<22} {:<12} {:>12}\n", call.count(),
                         call.number(), call.name(), call.class_(),
                         Bytes(call.bytes()));
@@ -82,9 +96,9 @@ std::string NumberTable(const std::vector<wire::ExplainedCall>& calls) {
   return text;
 }
 
-std::string ComeHomeTable(const std::vector<wire::ExplainedCall>& calls) {
+std::string ComeHomeTable(const wire::Explanation& from) {
   std::string text;
-  for (const auto& call : calls) {
+  for (const auto& call : MostFirst(from)) {
     if (!call.comes_home().empty()) {
       text += Wrapped(fmt::format("{:>10} {:<22} ", call.count(), call.name()),
                       fmt::format("{} ({})", call.reason(), call.comes_home()));
@@ -194,11 +208,10 @@ void DescribeTally(const supervisor::CallTally& tally,
 }
 
 std::string ExplanationText(const wire::Explanation& explanation) {
-  auto calls = MostFirst(explanation);
   std::string text = "ssirun: what would happen to the calls of CMD away\n\n";
   text += ClassTable(explanation) + "\n";
-  text += NumberTable(calls) + "\n";
-  text += ComeHomeTable(calls) + "\n";
+  text += NumberTable(explanation) + "\n";
+  text += ComeHomeTable(explanation) + "\n";
   text += EstimateText(explanation.cost()) + "\n";
   for (const auto& note : explanation.notes()) {
     text += Wrapped("- ", note);

@@ -6,6 +6,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "base/files.h"
 #include "cluster/explain/explained.h"
 
 namespace ssi::test {
@@ -57,7 +58,7 @@ const std::map<std::string, Names> kClasses = {
     {"local, told",
      {"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "set_tid_address",
       "nanosleep", "clock_nanosleep", "mremap", "restart_syscall", "futex"}},
-    {"life", {"exit", "exit_group"}},
+    {"life", {"exit", "exit_group", "clone3"}},
     {"come home",
      {"clone", "clone3", "fork", "vfork", "execve", "socket", "connect",
       "sendfile", "copy_file_range", "epoll_create1", "epoll_ctl", "epoll_wait",
@@ -212,6 +213,7 @@ TEST_CASE("explain: python3 with threads", "[sample]") {
                    "range(4)]\n"
                    "[t.start() for t in ts]; [t.join() for t in ts]\n"
                    "print(done)\n"},
+       // A thread is made by clone3, with its flags in memory.
        // Python waits for its lock with a time limit, as often as it must.
        .varies = {"futex"}},
       kWords);
@@ -301,7 +303,10 @@ TEST_CASE("explain: the text is for people, the figures are the user's",
           "[sample]") {
   TemporaryFolder folder;
   Spawn spawn;
-  spawn.command = {"sh", "-c", "ls /; exit 6"};
+  // mmap and ioctl, of which the table has several rows of one class.
+  spawn.command = {"/usr/bin/python3", "-I", "-c",
+                   "import os; "
+                   "os.system('ls /'); exit(6)"};
   auto run = RunToEnd(
       Explained(folder, spawn, {"--assume", "call=1000,hop=2000,rate=1"}));
   CHECK(Describe(run.status) == "exit 6");
@@ -313,9 +318,21 @@ TEST_CASE("explain: the text is for people, the figures are the user's",
   CHECK(run.err.find("carries 1 MB/s") != std::string::npos);
   CHECK(run.err.find("no_new_privs") != std::string::npos);
   std::istringstream lines(run.err);
+  Names rows;
   for (std::string line; std::getline(lines, line);) {
     CHECK(line.size() < 80);
+    std::istringstream columns(line);
+    std::string count;
+    std::string number;
+    std::string name;
+    std::string call_class;
+    if (columns >> count >> number >> name >> call_class &&
+        ParseNumber<int>(count) && ParseNumber<int>(number)) {
+      INFO(line);
+      CHECK(rows.insert(number + call_class).second);
+    }
   }
+  CHECK(rows.size() > 5);
 }
 
 TEST_CASE("explain: what it cannot do is said", "[sample]") {
