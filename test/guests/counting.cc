@@ -9,8 +9,18 @@
 #include <time.h>
 #include <unistd.h>
 
+namespace {
+
+long CpuMillis() {
+  timespec now{};
+  (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+}  // namespace
+
 int main() {
-  int zero = open("/dev/zero", O_RDONLY);
+  int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
   char buffer[64];
   sigset_t set;
   sigemptyset(&set);
@@ -34,17 +44,12 @@ int main() {
     for (int i = 0; i < 4; ++i) {
       sigprocmask(SIG_BLOCK, &set, nullptr);
     }
-    timespec start;
-    timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
+    long end = CpuMillis() + 200;
     do {
       for (int i = 0; i < 5000000; ++i) {
         sum = sum * 31 + static_cast<unsigned long>(i);
       }
-      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    } while ((now.tv_sec - start.tv_sec) * 1000 +
-                 (now.tv_nsec - start.tv_nsec) / 1000000 <
-             200);
+    } while (CpuMillis() < end);
     write(1, "round\n", 6);
   }
 }
