@@ -305,14 +305,16 @@ TEST_CASE("explain: the text is for people, the figures are the user's",
   Spawn spawn;
   // mmap and ioctl, of which the table has several rows of one class.
   spawn.command = {"/usr/bin/python3", "-I", "-c",
-                   "import os; "
-                   "os.system('ls /'); exit(6)"};
+                   "import os; os.system('ls /'); exit(6)"};
   auto run = RunToEnd(
       Explained(folder, spawn, {"--assume", "call=1000,hop=2000,rate=1"}));
   CHECK(Describe(run.status) == "exit 6");
   CHECK(run.err.find("Would come home, and why:") != std::string::npos);
   CHECK(run.err.find("execve                 the new program starts at home "
                      "(for now)") != std::string::npos);
+  // posix_spawn: the flags are in memory.
+  CHECK(run.err.find("clone3                 new processes (for now)") !=
+        std::string::npos);
   CHECK(run.err.find("takes 1000 us") != std::string::npos);
   CHECK(run.err.find("a hop 2000 ms") != std::string::npos);
   CHECK(run.err.find("carries 1 MB/s") != std::string::npos);
