@@ -133,14 +133,17 @@ void AddListings(CLI::App& app, int& status) {
   auto* ps = app.add_subcommand(
       "ps", "The processes of this node's jobs, and its guests");
   ps->add_flag("--json", *json, "As JSON");
-  ps->add_flag("-v,--verbose", *more, "Job and last event too");
+  ps->add_flag("-v,--verbose", *more,
+               "A paragraph for each: CPU time by node, times frozen, calls by "
+               "class, what came home and why");
   ps->callback([json, more, &status] {
     Request request;
-    request.mutable_processes();
+    request.mutable_processes()->set_stats(*json || *more);
     status = Ask(request, [&](const Response& response) {
-      return PrintText(*json
-                           ? ssi::AsJson(response.processes())
-                           : ssi::ProcessesTable(response.processes(), *more));
+      const auto& processes = response.processes();
+      return PrintText(*json   ? ssi::AsJson(processes)
+                       : *more ? ssi::ProcessesText(processes)
+                               : ssi::ProcessesTable(processes));
     });
   });
   auto* check = app.add_subcommand(

@@ -207,7 +207,9 @@ void CallServer::CallJob::Finished(AgentWindow& window) {
     reply.head.result = *refused;
   } else {
     std::int64_t result = window.calls()[0].result;
-    ++server.counts_[call.nr];
+    if (result != kRestartNoIntr) {  // else not begun: it comes again
+      ++server.counts_[call.nr];
+    }
     if (signal && result != 0) {
       server.SendForThread(call, *signal, false);
     }

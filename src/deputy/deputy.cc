@@ -4,6 +4,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "deputy/usage.h"
 #include "migration/move_wire.h"
 #include "proto/message.h"
 #include "proto/session_frames.h"
@@ -456,7 +457,8 @@ void Deputy::LetRun() {
 }
 
 void Deputy::BecomeHome() {
-  usage_ = {};  // the image told it exactly
+  process_.history.CountCalls(CallsOf(usage_));
+  usage_ = {};  // of its CPU time the image told exactly
   if (came_for_ && wanted_ != places_.node) {
     for (const auto& thread : process_.stand_in->threads()) {
       if (thread->tid() != came_by_) {

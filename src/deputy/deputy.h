@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -76,8 +77,11 @@ class Deputy {
   [[nodiscard]] HostPid pid() const { return process_.pid; }
   [[nodiscard]] const std::string& command() const { return process_.command; }
   [[nodiscard]] const History& history() const { return process_.history; }
-  [[nodiscard]] std::uint64_t home_calls() const;
+  // Of the visit that is under way too:
+  [[nodiscard]] std::map<int, std::uint64_t> HomeCalls() const;
+  [[nodiscard]] AwayCallCounts AwayCalls() const;
   [[nodiscard]] CpuTime CpuAway() const;
+  [[nodiscard]] std::map<std::string, CpuTime> CpuByNode() const;
 
  private:
   void Depart();

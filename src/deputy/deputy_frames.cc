@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "deputy/deputy.h"
+#include "deputy/usage.h"
 #include "migration/move_wire.h"
 #include "process/cpu_time.h"
 #include "proto/message.h"
@@ -161,30 +162,39 @@ void Deputy::WatchCpuLimit() {
 
 // What the body used is the node's for good; its successor starts from zero.
 void Deputy::SettleUsage() {
+  process_.history.CountCalls(CallsOf(usage_));
   if (process_.session) {
-    process_.history.AddCpu(
-        process_.session->node(),
-        {Nanos(usage_.cpu_user_ns()), Nanos(usage_.cpu_system_ns())});
+    process_.history.AddCpu(process_.session->node(), CpuOf(usage_));
   }
   usage_ = {};
 }
 
 CpuTime Deputy::CpuAway() const {
-  return process_.history.CpuAway() +
-         CpuTime{Nanos(usage_.cpu_user_ns()), Nanos(usage_.cpu_system_ns())};
+  return process_.history.CpuAway() + CpuOf(usage_);
 }
 
-std::uint64_t Deputy::home_calls() const {
-  std::uint64_t sum = 0;
-  for (const auto& [number, count] : process_.history.home_calls()) {
-    sum += count;
+std::map<std::string, CpuTime> Deputy::CpuByNode() const {
+  auto nodes = process_.history.cpu();
+  if (process_.Away() && !ended_) {
+    nodes[Where()] = nodes[Where()] + CpuOf(usage_);
   }
+  return nodes;
+}
+
+AwayCallCounts Deputy::AwayCalls() const {
+  auto calls = process_.history.calls();
+  Add(calls, CallsOf(usage_));
+  return calls;
+}
+
+std::map<int, std::uint64_t> Deputy::HomeCalls() const {
+  auto calls = process_.history.home_calls();
   if (!ended_) {
     for (const auto& [number, count] : process_.threads.Counts()) {
-      sum += count;
+      calls[number] += count;
     }
   }
-  return sum;
+  return calls;
 }
 
 Status Deputy::OnComeHome(std::span<const std::byte> payload) {
@@ -215,7 +225,7 @@ void Deputy::AnswerComeHome() {
   }
   if (!come_counted_) {
     come_counted_ = true;
-    process_.history.CountComeHome(static_cast<int>(come.number()));
+    process_.history.CountComeHome(static_cast<int>(come.number()), reason);
   }
   std::string name = CallName(come.number());
   spdlog::info("process {} ({}): comes home for {}: {}", Raw(process_.pid),

@@ -1,5 +1,7 @@
 #include "deputy/history.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/files.h"
@@ -43,6 +45,40 @@ void History::CountHomeCalls(const std::map<int, std::uint64_t>& calls) {
   for (const auto& [number, count] : calls) {
     home_calls_[number] += count;
   }
+}
+
+void Add(AwayCallCounts& to, const AwayCallCounts& more) {
+  for (const auto& [key, counted] : more) {
+    auto& sum = to[key];
+    sum.count += counted.count;
+    sum.answered_there += counted.answered_there;
+  }
+}
+
+void History::CountCalls(const AwayCallCounts& calls) {
+  ssi::Add(calls_, calls);
+}
+
+History::Freezes History::freezes() const {
+  Freezes made;
+  std::vector<Nanos> times;
+  for (const auto& hop : moves_) {
+    if (hop.moved) {
+      times.push_back(hop.frozen);
+      made.total += hop.frozen;
+      made.last = hop.frozen;
+    }
+  }
+  if (times.empty()) {
+    return made;
+  }
+  std::sort(times.begin(), times.end());
+  made.count = static_cast<unsigned>(times.size());
+  made.min = times.front();
+  made.max = times.back();
+  // Of an even number the lower one of the two: a time that was measured.
+  made.median = times[(times.size() - 1) / 2];
+  return made;
 }
 
 void History::AddCpu(const std::string& node, const CpuTime& used) {

@@ -144,6 +144,7 @@ class HomeMove {
   Nanos began_{};
   Nanos froze_{};
   std::uint64_t bytes_ = 0;
+  CpuTime used_there_;  // by the body that is left, of a return
 };
 
 }  // namespace ssi

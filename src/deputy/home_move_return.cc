@@ -38,9 +38,8 @@ void HomeMove::OnImage() {
     // What its body used there, exactly: the image knows what all used.
     CpuTime known = process_.history.CpuAway();
     const CpuTime& all = image->image.cpu_elsewhere;
-    process_.history.AddCpu(plan_.node,
-                            {std::max(Nanos(0), all.user - known.user),
-                             std::max(Nanos(0), all.system - known.system)});
+    used_there_ = {std::max(Nanos(0), all.user - known.user),
+                   std::max(Nanos(0), all.system - known.system)};
   }
   if (status && Raw(image->image.pid) != Raw(process_.pid)) {
     status = Fail(ErrorCode::kProtocol, "the image is of process {}",
@@ -109,6 +108,7 @@ void HomeMove::StartHere() {
     Feed(Role::kTarget, migration::StepFailed{status.error().message});
     return;
   }
+  process_.history.AddCpu(plan_.node, used_there_);
   hooks_.home();
   Feed(Role::kTarget, migration::Started{});
 }

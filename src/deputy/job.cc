@@ -14,6 +14,7 @@
 
 #include "base/paths.h"
 #include "base/unix_socket.h"
+#include "deputy/explain_report.h"
 #include "deputy/processes.h"
 #include "deputy/stats.h"
 #include "migration/limits.h"
@@ -162,7 +163,8 @@ int Job::FailStart(const std::string& reason, int status) {
 }
 
 std::optional<int> Job::Start(Launch launch) {
-  auto connected = ConnectDaemon();
+  // Explained, it stays at home: nobody has to know of it.
+  auto connected = options_.explain ? Status() : ConnectDaemon();
   if (!connected) {
     bool gone = connected.error().code == ErrorCode::kGone;
     if (!options_.on.empty() || !gone) {
@@ -220,11 +222,10 @@ std::optional<int> Job::Start(Launch launch) {
 
 std::optional<int> Job::Execute(Launch& launch) {
   main_ = launch.pid();
-  auto started = launch.Go(
-      options_.on.empty() ? Trace::kNo : Trace::kFromExec, options_.front,
-      [this](int signal) {
-        OnCommandState(signal != 0 ? CLD_STOPPED : CLD_CONTINUED, signal);
-      });
+  auto on_state = [this](int signal) {
+    OnCommandState(signal != 0 ? CLD_STOPPED : CLD_CONTINUED, signal);
+  };
+  auto started = launch.Go(options_.front, on_state);
   if (!started) {
     KillDescendants();  // it may be stopped before its exec
     return FailStart(started.error().message, kOwnFailure);
@@ -236,6 +237,24 @@ std::optional<int> Job::Execute(Launch& launch) {
     return FailStart(fmt::format("cannot execute {}: {}", options_.command[0],
                                  std::strerror(error)),
                      error == ENOENT ? kNotFound : kCannotExecute);
+  }
+  if (started->filter_error != 0) {
+    return FailStart(fmt::format("the kernel refuses the filter of --explain "
+                                 "(see `ssictl check`): {}",
+                                 std::strerror(started->filter_error)),
+                     kOwnFailure);
+  }
+  if (options_.explain) {
+    explainer_ = std::make_unique<Explainer>(
+        *options_.explain, [this, on_state](pid_t pid, int signal) {
+          if (pid == main_) {
+            on_state(signal);
+          }
+        });
+    if (started->at_exec) {
+      explainer_->Begin(HostPid{main_});
+    }
+    return std::nullopt;
   }
   if (started->at_exec) {
     DeputyOf(main_).PlaceAtEntry(options_.on);
@@ -249,9 +268,25 @@ void Job::OnChildSignal() {
   if (ending_) {
     return;
   }
-  PollDeputies();
-  PollChildren();
+  if (explainer_) {
+    PollExplained();
+  } else {
+    PollDeputies();
+    PollChildren();
+  }
   EndIfEmpty();
+}
+
+// All are traced, so all that they do comes here.
+void Job::PollExplained() {
+  int status = 0;
+  for (pid_t pid = 0; (pid = ::waitpid(-1, &status, __WALL | WNOHANG)) > 0;) {
+    Stop stop = DecodeWaitStatus(status);
+    explainer_->OnStop(HostPid{pid}, stop);
+    if (stop.Dead() && pid == main_) {
+      OnMainEnded(status);
+    }
+  }
 }
 
 Deputy& Job::DeputyOf(pid_t pid) {
@@ -331,13 +366,14 @@ void Job::Reap(pid_t pid) {
   auto found = deputies_.find(pid);
   if (found != deputies_.end()) {
     found->second->OnEnded();
-    wire::ProcessStats stats;
-    DescribeForStats(*found->second, stats);
-    ended_.push_back(std::move(stats));
+    DescribeMoved(*found->second, places_->node, ended_.emplace_back());
     // Destroyed later: this may run inside one of its callbacks.
     retired_.push_back(std::move(found->second));
     deputies_.erase(found);
     asio::post(loop_, [this] { retired_.clear(); });
+  } else if (pid == main_) {
+    DescribeAtHome(pid, Joined(options_.command), places_->node,
+                   ended_.emplace_back());
   }
   int status = 0;
   if (::waitpid(pid, &status, __WALL) == pid && pid == main_) {
@@ -377,10 +413,16 @@ void Job::EndIfEmpty() {
 }
 
 void Job::TellStats() {
+  wire::JobStats stats;
+  if (explainer_) {
+    explainer_->Describe(*stats.mutable_explanation());
+  }
   if (options_.stats_fd < 0) {
+    if (explainer_) {
+      SendLog(ExplanationText(stats.explanation()));
+    }
     return;
   }
-  wire::JobStats stats;
   stats.set_command(Joined(options_.command));
   stats.set_home(places_->node);
   int status = *main_status_;
@@ -394,7 +436,7 @@ void Job::TellStats() {
     *stats.add_processes() = process;
   }
   for (const auto& [pid, deputy] : deputies_) {
-    DescribeForStats(*deputy, *stats.add_processes());
+    DescribeMoved(*deputy, places_->node, *stats.add_processes());
   }
   if (auto written = WriteStats(stats, options_.stats_fd); !written) {
     SendLog(fmt::format("ssirun: --stats: {}\n", written.error().message));
@@ -424,7 +466,10 @@ void LeaveGroup(pid_t front) {
 
 int RunHomeSupervisor(const JobOptions& options, UniqueFd front,
                       const sigset_t& mask) {
-  auto launch = Launch::Fork(options.command, mask);
+  auto launch = Launch::Fork(options.command, mask,
+                             options.explain      ? Trace::kCalls
+                             : options.on.empty() ? Trace::kNo
+                                                  : Trace::kFromExec);
   // A group of its own, so that what the user sends to the job's group does
   // not stop or end it (front.h).
   LeaveGroup(options.front);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "deputy/deputy.h"
+#include "deputy/explainer.h"
 #include "deputy/front.h"
 #include "deputy/front_stops.h"
 #include "deputy/job_link.h"
@@ -20,6 +21,7 @@
 #include "deputy/waiter.h"
 #include "fs/hash_cache.h"
 #include "proto/control.pb.h"
+#include "supervisor/call_tally.h"
 
 namespace ssi {
 
@@ -28,6 +30,8 @@ struct JobOptions {
   std::vector<std::string> command;
   std::string on;     // node where programs are placed; empty: none
   int stats_fd = -1;  // where the statistics go; borrowed; -1: none
+  // Its calls are counted, at home, and what they would cost away is told.
+  std::optional<supervisor::AwayAssumptions> explain;
   bool verbose = false;
   bool debug = false;
 };
@@ -59,11 +63,13 @@ class Job {
   std::optional<int> Execute(Launch& launch);
   Status ConnectDaemon();
   void OnRequest(const wire::Request& request);
+  void OnProcessesRequest(const wire::Request& request);
   void OnMoveRequest(const wire::Request& request);
   void OnWhyRequest(const wire::Request& request);
   void Respond(const wire::Request& request, wire::Response response);
 
   void OnChildSignal();
+  void PollExplained();
   void PollDeputies();
   void PollChildren();
   void Reap(pid_t pid);
@@ -75,6 +81,7 @@ class Job {
   Deputy& DeputyOf(pid_t pid);
   [[nodiscard]] std::vector<pid_t> Members() const;
   wire::ProcessStatus StatusOf(pid_t pid);
+  void Describe(pid_t pid, wire::ProcessStats& stats);
   void TellStats();
 
   Loop& loop_;
@@ -90,6 +97,7 @@ class Job {
   std::unique_ptr<Waiter> waiter_;
   std::unique_ptr<HashCache> hashes_;
   std::unique_ptr<HomePlaces> places_;
+  std::unique_ptr<Explainer> explainer_;
   std::map<pid_t, std::unique_ptr<Deputy>> deputies_;
   std::vector<std::unique_ptr<Deputy>> retired_;
   std::vector<wire::ProcessStats> ended_;  // that were moved, for --stats

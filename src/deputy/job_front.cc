@@ -9,12 +9,24 @@
 
 namespace ssi {
 
+namespace {
+
+// What the front takes in one message, and some.
+constexpr std::size_t kMostLog = std::size_t{32} << 10;
+
+}  // namespace
+
 void Job::TellFront(FrontMessage::Kind kind, int value) {
   FrontMessage message{kind, value};
   (void)front_.Send(std::as_bytes(std::span(&message, 1)));
 }
 
 void Job::SendLog(std::string_view text) {
+  if (text.size() > kMostLog) {
+    SendLog(text.substr(0, kMostLog));
+    SendLog(text.substr(kMostLog));
+    return;
+  }
   FrontMessage head{FrontMessage::Kind::kLog, 0};
   std::vector<std::byte> bytes(sizeof head + text.size());
   std::memcpy(bytes.data(), &head, sizeof head);

@@ -5,6 +5,7 @@
 
 #include "deputy/job.h"
 #include "deputy/processes.h"
+#include "deputy/stats.h"
 #include "process/stat_fields.h"
 
 namespace ssi {
@@ -26,15 +27,9 @@ void Job::OnRequest(const wire::Request& request) {
     case wire::Request::kWhy:
       OnWhyRequest(request);
       return;
-    case wire::Request::kProcesses: {
-      wire::Response response;
-      auto& list = *response.mutable_processes();
-      for (pid_t pid : Members()) {
-        *list.add_processes() = StatusOf(pid);
-      }
-      Respond(request, std::move(response));
+    case wire::Request::kProcesses:
+      OnProcessesRequest(request);
       return;
-    }
     default: {
       wire::Response response;
       response.set_error("a job does not know this request");
@@ -42,6 +37,32 @@ void Job::OnRequest(const wire::Request& request) {
       return;
     }
   }
+}
+
+void Job::OnProcessesRequest(const wire::Request& request) {
+  wire::Response response;
+  auto& list = *response.mutable_processes();
+  std::uint64_t left = request.processes().most_bytes();
+  for (pid_t pid : Members()) {
+    auto& status = *list.add_processes();
+    status = StatusOf(pid);
+    if (!request.processes().stats()) {
+      continue;
+    }
+    wire::ProcessStats stats;
+    Describe(pid, stats);
+    // The newest hops tell enough of where it stands.
+    constexpr int kMostHops = 20;
+    int more = stats.hops_size() - kMostHops;
+    if (more > 0) {
+      stats.mutable_hops()->DeleteSubrange(0, more);
+    }
+    if (auto size = stats.ByteSizeLong(); size <= left) {
+      left -= size;
+      *status.mutable_stats() = std::move(stats);
+    }
+  }
+  Respond(request, std::move(response));
 }
 
 void Job::OnMoveRequest(const wire::Request& request) {
@@ -106,9 +127,11 @@ wire::ProcessStatus Job::StatusOf(pid_t pid) {
                      : deputy.Away() ? "away"
                                      : "home");
     status.set_hops(deputy.history().hops());
-    status.set_home_calls(deputy.home_calls());
-    for (const auto& [number, count] : deputy.history().came_home()) {
-      status.set_came_home(status.came_home() + count);
+    for (const auto& [number, count] : deputy.HomeCalls()) {
+      status.set_home_calls(status.home_calls() + count);
+    }
+    for (const auto& [number, came] : deputy.history().came_home()) {
+      status.set_came_home(status.came_home() + came.count);
     }
     auto away = deputy.CpuAway();
     status.set_cpu_away(
@@ -118,6 +141,15 @@ wire::ProcessStatus Job::StatusOf(pid_t pid) {
     }
   }
   return status;
+}
+
+void Job::Describe(pid_t pid, wire::ProcessStats& stats) {
+  auto found = deputies_.find(pid);
+  if (found != deputies_.end()) {
+    DescribeMoved(*found->second, places_->node, stats);
+  } else {
+    DescribeAtHome(pid, CommandOf(pid), places_->node, stats);
+  }
 }
 
 }  // namespace ssi

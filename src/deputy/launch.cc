@@ -1,7 +1,10 @@
 #include "deputy/launch.h"
 
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <poll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,10 +13,16 @@
 
 #include "deputy/traced_run.h"
 #include "process/tracee.h"
+#include "supervisor/filter.h"
 
 namespace ssi {
 
 namespace {
+
+// All that CMD starts is traced with it.
+constexpr unsigned long kCallsOptions =
+    kHomeOptions | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEFORK |
+    PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
 
 Result<std::pair<UniqueFd, UniqueFd>> MakePipe() {
   std::array<int, 2> fds{};
@@ -23,17 +32,36 @@ Result<std::pair<UniqueFd, UniqueFd>> MakePipe() {
   return std::pair(UniqueFd(fds[0]), UniqueFd(fds[1]));
 }
 
+// What the child says where it has not become CMD.
+struct Failure {
+  int exec_error = 0;
+  int filter_error = 0;
+};
+
+int InstallFilter(supervisor::FilterProgram& filter) {
+  sock_fprog code{static_cast<unsigned short>(filter.size()), filter.data()};
+  bool installed =
+      ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &code) == 0;
+  return installed ? 0 : errno;
+}
+
+// `filter`: empty for none.
 [[noreturn]] void RunChild(char* const* arguments, const sigset_t& mask, int go,
-                           int failure) {
+                           int failure, supervisor::FilterProgram& filter) {
   char byte = 0;
   if (::read(go, &byte, 1) != 1) {
     ::_exit(125);  // the supervisor died first
   }
   ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
-  ::execvp(arguments[0], arguments);
-  int err = errno;
-  (void)!::write(failure, &err, sizeof err);
-  ::_exit(err == ENOENT ? 127 : 126);
+  Failure failed;
+  failed.filter_error = filter.empty() ? 0 : InstallFilter(filter);
+  if (failed.filter_error == 0) {
+    ::execvp(arguments[0], arguments);
+    failed.exec_error = errno;
+  }
+  (void)!::write(failure, &failed, sizeof failed);
+  ::_exit(failed.exec_error == ENOENT ? 127 : 126);
 }
 
 // Where it was not reaped.
@@ -55,7 +83,7 @@ bool HasEnded(pid_t child) {
 }  // namespace
 
 Result<Launch> Launch::Fork(const std::vector<std::string>& command,
-                            const sigset_t& mask) {
+                            const sigset_t& mask, Trace trace) {
   std::vector<char*> arguments;
   arguments.reserve(command.size() + 1);
   for (const auto& argument : command) {
@@ -64,29 +92,35 @@ Result<Launch> Launch::Fork(const std::vector<std::string>& command,
   arguments.push_back(nullptr);
   SSI_ASSIGN(auto failure, MakePipe());
   SSI_ASSIGN(auto go, MakePipe());
+  supervisor::FilterProgram filter;
+  if (trace == Trace::kCalls) {
+    SSI_ASSIGN(filter, supervisor::BuildExplainFilter());
+  }
   pid_t pid = ::fork();
   if (pid < 0) {
     return FailErrno(errno, "fork");
   }
   if (pid == 0) {
     go.second.Reset();
-    RunChild(arguments.data(), mask, go.first.get(), failure.second.get());
+    RunChild(arguments.data(), mask, go.first.get(), failure.second.get(),
+             filter);
   }
-  return Launch(pid, std::move(go.second), std::move(failure.first));
+  return Launch(pid, trace, std::move(go.second), std::move(failure.first));
 }
 
-Result<Launch::Outcome> Launch::Go(Trace trace, pid_t front,
-                                   const OnState& on_state) {
+Result<Launch::Outcome> Launch::Go(pid_t front, const OnState& on_state) {
   Tracee tracee(HostPid{pid_});
   Status begun;
-  if (trace == Trace::kFromExec) {
-    begun = tracee.Seize(kHomeOptions);
+  if (trace_ != Trace::kNo) {
+    begun =
+        tracee.Seize(trace_ == Trace::kCalls ? kCallsOptions : kHomeOptions);
     if (!begun) {
       begun = Fail(begun.error().code,
                    "cannot trace CMD ({}): does strace or a debugger follow "
-                   "ssirun's children? `ssictl check` tells more; without --on "
+                   "ssirun's children? `ssictl check` tells more; without {} "
                    "CMD runs at home untraced",
-                   begun.error().message);
+                   begun.error().message,
+                   trace_ == Trace::kCalls ? "--explain" : "--on");
     }
   }
   if (begun) {
@@ -98,16 +132,17 @@ Result<Launch::Outcome> Launch::Go(Trace trace, pid_t front,
     return outcome;  // it was killed
   }
   SSI_TRY(begun);
-  if (trace == Trace::kFromExec) {
+  if (trace_ != Trace::kNo) {
     SSI_ASSIGN(outcome.at_exec, LeadToExec(tracee, front, on_state));
   } else {
     SSI_TRY(AwaitExec(front, on_state));
   }
   // Ends at the exec, which closes the other end before a traced process stops,
   // or at the death of the child.
-  if (!ReadAll(failure_.get(), &outcome.exec_error,
-               sizeof outcome.exec_error)) {
-    outcome.exec_error = 0;
+  Failure failed;
+  if (ReadAll(failure_.get(), &failed, sizeof failed)) {
+    outcome.exec_error = failed.exec_error;
+    outcome.filter_error = failed.filter_error;
   }
   return outcome;
 }

@@ -152,7 +152,7 @@ void Daemon::OnRequest(const wire::Request& request, Respond respond) {
       ListNodes(respond);
       return;
     case wire::Request::kProcesses:
-      ListProcesses(std::move(respond));
+      ListProcesses(request.processes(), std::move(respond));
       return;
     case wire::Request::kWhy:
       PassToJob(request.why().pid(), request, std::move(respond));
@@ -250,7 +250,8 @@ void Daemon::ListNodes(const Respond& respond) {
   respond(std::move(response));
 }
 
-void Daemon::ListProcesses(Respond respond) {
+void Daemon::ListProcesses(const wire::ProcessesRequest& wanted,
+                           Respond respond) {
   struct Gathering {
     wire::Response response;
     std::size_t missing = 0;
@@ -267,7 +268,10 @@ void Daemon::ListProcesses(Respond respond) {
   }
   for (const auto& job : jobs) {
     wire::Request request;
-    request.mutable_processes();
+    request.mutable_processes()->set_stats(wanted.stats());
+    // All in one message; half of it is for what every process has.
+    request.mutable_processes()->set_most_bytes(MessageSocket::kMaxMessage / 2 /
+                                                jobs.size());
     control_->AskJob(job, std::move(request),
                      [gathering](Result<wire::Response> response) {
                        if (response) {

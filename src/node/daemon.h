@@ -52,7 +52,7 @@ class Daemon {
   void OpenSession(const wire::OpenSession& open, const Respond& respond);
   void OnJobEnded(const std::string& job);
   void ListNodes(const Respond& respond);
-  void ListProcesses(Respond respond);
+  void ListProcesses(const wire::ProcessesRequest& wanted, Respond respond);
   void PassToJob(std::int32_t pid, const wire::Request& request,
                  Respond respond);
   void Leave(const std::string& reason, const Respond& respond);

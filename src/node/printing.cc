@@ -10,6 +10,7 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "base/files.h"
+#include "base/wrapped.h"
 #include "node/options.h"
 
 namespace ssi {
@@ -50,6 +51,80 @@ std::string ClockTime(double seconds) {
       static_cast<int>((seconds - static_cast<double>(time)) * 1000));
 }
 
+const std::string kHead = "    ";
+
+std::string StateOf(const wire::ProcessStatus& process) {
+  return process.guest() ? "guest" : process.state();
+}
+
+// "read 12, write 3": the most frequent first, and how many are left out.
+std::string MostFrequent(
+    const google::protobuf::RepeatedPtrField<wire::CallStats>& calls) {
+  std::vector<wire::CallStats> sorted(calls.begin(), calls.end());
+  std::stable_sort(
+      sorted.begin(), sorted.end(),
+      [](const auto& a, const auto& b) { return a.count() > b.count(); });
+  constexpr std::size_t kMost = 12;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(sorted.size(), kMost); ++i) {
+    text += fmt::format("{}{} {}", i == 0 ? "" : ", ", sorted[i].name(),
+                        sorted[i].count());
+  }
+  return sorted.size() > kMost
+             ? text + fmt::format(", {} others", sorted.size() - kMost)
+             : text;
+}
+
+std::string FreezeText(const wire::FreezeStats& freeze) {
+  return fmt::format(
+      "frozen {:.1f} ms last, {:.1f} least, {:.1f} median, {:.1f} most, {:.1f} "
+      "in all",
+      freeze.last_ms(), freeze.min_ms(), freeze.median_ms(), freeze.max_ms(),
+      freeze.total_ms());
+}
+
+std::string CallsText(const wire::ProcessStats& stats) {
+  std::uint64_t answered = 0;
+  std::string classes;
+  for (const auto& sum : stats.classes()) {
+    answered += sum.answered_there();
+    classes += fmt::format("{}{} {}", classes.empty() ? "" : "; ", sum.class_(),
+                           sum.count());
+  }
+  if (classes.empty()) {
+    return "";
+  }
+  std::string text =
+      Wrapped("    calls away: ",
+              fmt::format("{} ({} answered there)", classes, answered));
+  if (stats.home_calls_size() > 0) {
+    text += Wrapped("    made at home: ", MostFrequent(stats.home_calls()));
+  }
+  for (const auto& call : stats.came_home()) {
+    text += Wrapped(
+        "    came home: ",
+        fmt::format("{} {}: {}", call.name(), call.count(), call.reason()));
+  }
+  return text;
+}
+
+std::string StatsText(const wire::ProcessStatus& process) {
+  const auto& stats = process.stats();
+  std::string cpu;
+  for (const auto& node : stats.cpu()) {
+    cpu += fmt::format("{}{} {:.2f} s user {:.2f} s system",
+                       cpu.empty() ? "" : ", ", node.node(), node.user(),
+                       node.system());
+  }
+  std::string text = Wrapped("    CPU: ", cpu);
+  if (stats.freeze().count() > 0) {
+    text += Wrapped(kHead, fmt::format("{} hop{}, {}", process.hops(),
+                                       process.hops() == 1 ? "" : "s",
+                                       FreezeText(stats.freeze())));
+  }
+  return text + CallsText(stats);
+}
+
 }  // namespace
 
 std::string AsJson(const google::protobuf::Message& message) {
@@ -84,32 +159,42 @@ std::string NodesTable(const wire::NodesResponse& nodes) {
   return Table(rows);
 }
 
-std::string ProcessesTable(const wire::ProcessesResponse& processes,
-                           bool more) {
-  Row head = {"PID",   "HOME",      "WHERE",    "STATE",   "HOPS",
-              "CALLS", "CAME-HOME", "CPU-HOME", "CPU-AWAY"};
-  if (more) {
-    head.insert(head.end(), {"JOB", "LAST"});
-  }
-  head.emplace_back("COMMAND");
-  std::vector<Row> rows = {head};
+std::string ProcessesTable(const wire::ProcessesResponse& processes) {
+  std::vector<Row> rows = {{"PID", "HOME", "WHERE", "STATE", "HOPS", "CALLS",
+                            "CAME-HOME", "CPU-HOME", "CPU-AWAY", "COMMAND"}};
   for (const auto& process : processes.processes()) {
-    Row row = {std::to_string(process.pid()),
-               process.home(),
-               process.where(),
-               process.guest() ? "guest" : process.state(),
-               std::to_string(process.hops()),
-               std::to_string(process.home_calls()),
-               std::to_string(process.came_home()),
-               fmt::format("{:.2f}s", process.cpu_home()),
-               fmt::format("{:.2f}s", process.cpu_away())};
-    if (more) {
-      row.insert(row.end(), {process.job().substr(0, 8), process.last()});
-    }
-    row.push_back(process.command());
-    rows.push_back(std::move(row));
+    rows.push_back(
+        {std::to_string(process.pid()), process.home(), process.where(),
+         StateOf(process), std::to_string(process.hops()),
+         std::to_string(process.home_calls()),
+         std::to_string(process.came_home()),
+         fmt::format("{:.2f}s", process.cpu_home()),
+         fmt::format("{:.2f}s", process.cpu_away()), process.command()});
   }
   return Table(rows);
+}
+
+std::string ProcessesText(const wire::ProcessesResponse& processes) {
+  std::string text;
+  for (const auto& process : processes.processes()) {
+    text += Wrapped(fmt::format("{}  ", process.pid()), process.command());
+    text +=
+        Wrapped(kHead, fmt::format("{} on {}, home {}, job {}",
+                                   StateOf(process), process.where(),
+                                   process.home(), process.job().substr(0, 8)));
+    if (process.guest()) {
+      text += Wrapped(kHead, fmt::format("CPU: {} {:.2f} s", process.where(),
+                                         process.cpu_away()));
+      continue;
+    }
+    text += process.has_stats()
+                ? StatsText(process)
+                : Wrapped(kHead, "(too many processes to tell more of each)");
+    if (!process.last().empty()) {
+      text += Wrapped("    last: ", process.last());
+    }
+  }
+  return text;
 }
 
 std::string WhyText(const wire::WhyResponse& why) {

@@ -14,7 +14,9 @@ namespace ssi {
 std::string AsJson(const google::protobuf::Message& message);
 
 std::string NodesTable(const wire::NodesResponse& nodes);
-std::string ProcessesTable(const wire::ProcessesResponse& processes, bool more);
+std::string ProcessesTable(const wire::ProcessesResponse& processes);
+// A paragraph for each.
+std::string ProcessesText(const wire::ProcessesResponse& processes);
 std::string WhyText(const wire::WhyResponse& why);
 
 }  // namespace ssi

@@ -210,4 +210,13 @@ Result<std::uint64_t> Tracee::GetEventMessage() const {
   return message;
 }
 
+Result<__ptrace_syscall_info> Tracee::GetCallInfo() const {
+  __ptrace_syscall_info info{};
+  if (Ptrace(PTRACE_GET_SYSCALL_INFO, pid_, sizeof info, PointerValue(&info)) <
+      0) {
+    return FailErrno(errno, "ptrace GET_SYSCALL_INFO of {}", Raw(pid_));
+  }
+  return info;
+}
+
 }  // namespace ssi

@@ -2,6 +2,7 @@
 #define SSI_PROCESS_TRACEE_H_
 
 #include <signal.h>
+#include <sys/ptrace.h>
 
 #include <chrono>
 #include <cstdint>
@@ -59,6 +60,8 @@ class Tracee {
   // {0,...} area where none is registered; kUnsupported before Linux 5.13.
   Result<RseqConfiguration> GetRseq() const;
   Result<std::uint64_t> GetEventMessage() const;
+  // At a syscall or seccomp stop: which call, or its result (Linux 5.3).
+  Result<__ptrace_syscall_info> GetCallInfo() const;
 
  private:
   Result<std::optional<Stop>> TakeStop(int extra_flags) const;

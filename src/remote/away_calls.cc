@@ -64,9 +64,10 @@ void AwayCalls::OnCall(const Notification& call) {
     parts_.thread.Answer(kRestartNoIntr);
     return;
   }
-  ++counts_[call.number];
   Decision decision =
       supervisor::Decide(call.number, call.args, parts_.followed.pid);
+  current_ = &counts_[{decision.call_class, call.number}];
+  ++current_->calls;
   switch (decision.call_class) {
     case CallClass::kLocal:
       ByKernel();
@@ -90,16 +91,21 @@ void AwayCalls::OnCall(const Notification& call) {
 }
 
 void AwayCalls::ByKernel() {
-  ++answered_here_;
+  ++current_->answered_here;
   parts_.thread.AnswerByKernel();
 }
 
 void AwayCalls::Answer(std::int64_t result) {
+  if (result == kRestartNoIntr) {
+    --current_->calls;  // not begun: it comes again
+  }
   parts_.signals.BeforeAnswer();
   parts_.thread.Answer(result);
 }
 
 void AwayCalls::ComeHome(const Notification& call, std::string_view reason) {
+  --current_->calls;
+  CountStop(CallClass::kComeHome, call.number);
   // Out of the notification with a restart code, into a stop that must pend
   // before (else the code would leak to the program).
   parts_.thread.AddHold(GuestThread::kHoldHome);
@@ -113,7 +119,7 @@ void AwayCalls::Home(const Notification& call, const Decision& decision) {
     return;
   }
   if (auto known = known_.Find(call.number)) {
-    ++answered_here_;
+    ++current_->answered_here;
     parts_.thread.Answer(*known);
     return;
   }
@@ -191,6 +197,7 @@ void AwayCalls::ChangeMask(std::uint64_t mask) {
     // It is about to go home, or stops before the kernel here knows the mask.
     if (IsRestart(result) || parts_.thread.Torn()) {
       parts_.signal_state.mask = old;
+      --current_->calls;
       parts_.thread.Answer(kRestartNoIntr);
       return;
     }
@@ -232,7 +239,7 @@ void AwayCalls::Sleep(const Notification& call) {
     pending_ = parts_.sleeper.TakePending();
     Answer(result);
   };
-  ++answered_here_;
+  ++current_->answered_here;
   if (parts_.sleeper.Begin(call.number, call.args, finish)) {
     return;
   }
@@ -409,7 +416,7 @@ void AwayCalls::CpuClock(const Notification& call, const Decision& decision) {
 }
 
 void AwayCalls::Dumpable(const Notification& call) {
-  ++answered_here_;
+  ++current_->answered_here;
   std::int64_t& dumpable = parts_.followed.states.dumpable;
   if (call.args[0] == PR_GET_DUMPABLE) {
     parts_.thread.Answer(dumpable < 0 ? 1 : dumpable);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/loop.h"
@@ -70,9 +71,22 @@ class AwayCalls {
     pending_ = std::move(pending);
   }
 
-  [[nodiscard]] std::uint64_t answered_here() const { return answered_here_; }
-  [[nodiscard]] const std::map<int, std::uint64_t>& counts() const {
-    return counts_;
+  // Calls that the program has made here, but for those that the filter lets
+  // through; one that is made again because it was not begun counts once.
+  struct Counted {
+    std::uint64_t calls = 0;
+    std::uint64_t answered_here = 0;  // of these: without asking home
+    Counted& operator+=(const Counted& more) {
+      calls += more.calls;
+      answered_here += more.answered_here;
+      return *this;
+    }
+  };
+  using Counts = std::map<std::pair<supervisor::CallClass, int>, Counted>;
+  [[nodiscard]] const Counts& counts() const { return counts_; }
+  // One that the program does not make here.
+  void CountStop(supervisor::CallClass call_class, int number) {
+    ++counts_[{call_class, number}].calls;
   }
 
  private:
@@ -111,8 +125,8 @@ class AwayCalls {
   Timer limit_timer_;  // of one that began elsewhere
   bool time_is_up_ = false;
   std::optional<PendingCall> pending_;
-  std::uint64_t answered_here_ = 0;
-  std::map<int, std::uint64_t> counts_;
+  Counts counts_;
+  Counted* current_ = nullptr;  // of the call in hand
 };
 
 }  // namespace ssi

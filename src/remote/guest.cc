@@ -453,11 +453,19 @@ wire::Usage Guest::Usage() const {
     usage.set_host_pid(Raw(body_->pid()));
     usage.set_memory(PrivateMemoryOf(body_->living()));
   }
-  std::uint64_t answered = answered_by_ended_;
+  auto counts = counts_of_ended_;
   for (const auto& [here, task] : tasks_) {
-    answered += task->calls.answered_here();
+    for (const auto& [key, counted] : task->calls.counts()) {
+      counts[key] += counted;
+    }
   }
-  usage.set_local_calls(answered);
+  for (const auto& [key, counted] : counts) {
+    auto& call = *usage.add_calls();
+    call.set_class_(static_cast<std::uint32_t>(key.first));
+    call.set_number(key.second);
+    call.set_count(counted.calls);
+    call.set_answered_here(counted.answered_here);
+  }
   return usage;
 }
 

@@ -161,7 +161,7 @@ class Guest {
   Tasks tasks_;
   std::unique_ptr<ReadWatch> listener_watch_;
   std::uint64_t life_requests_ = 0;
-  std::uint64_t answered_by_ended_ = 0;  // calls, here
+  AwayCalls::Counts counts_of_ended_;  // threads
   Timer leader_timer_;
 
   bool started_ = false;

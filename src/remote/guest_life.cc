@@ -76,16 +76,20 @@ void Guest::OnLifeCall(GuestTask& task, const Registers& registers) {
   constexpr std::uint64_t kCodeMask = 0xff;
   switch (registers.call_number()) {
     case SYS_exit:
+      task.calls.CountStop(supervisor::CallClass::kLife, SYS_exit);
       if (tasks_.size() > 1 || body_->leader_exited()) {
         BeginEndThread(task, code);
         return;
       }
       break;
     case SYS_exit_group:
+      task.calls.CountStop(supervisor::CallClass::kLife, SYS_exit_group);
       break;
     default: {
       auto args = ArgsOf(task.here(), registers);
       if (args && IsPlainThread(*args)) {
+        task.calls.CountStop(supervisor::CallClass::kLife,
+                             static_cast<int>(registers.call_number()));
         BeginNewThread(task, args->flags);
       } else {
         ComeHome(task, registers, false);
@@ -223,7 +227,9 @@ void Guest::OnTaskEnded(HostPid here) {
     return;
   }
   mapper_->OnThreadGone(found->second->thread);
-  answered_by_ended_ += found->second->calls.answered_here();
+  for (const auto& [key, counted] : found->second->calls.counts()) {
+    counts_of_ended_[key] += counted;
+  }
   auto undelivered = found->second->away_signals.Undelivered();
   body_->Forget(found->second->tid);
   tasks_.erase(found);

@@ -186,6 +186,7 @@ void Guest::ComeHome(GuestTask& task, const Registers& registers,
     number |= kForeign;
   }
   auto decision = supervisor::Decide(number, registers.args(), followed_.pid);
+  task.calls.CountStop(supervisor::CallClass::kComeHome, number);
   wire::ComeHome come;
   come.set_number(number);
   come.set_thread(Raw(task.tid));

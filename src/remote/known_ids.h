@@ -5,10 +5,12 @@
 #include <map>
 #include <optional>
 
+#include "supervisor/call_table.h"
+
 namespace ssi {
 
-// Answers of home that only the process itself can change: its user and group
-// ids. Not the process group or session, which a parent at home may set.
+// Answers of home that only the process itself can change
+// (supervisor::AnswerIsKept).
 class KnownIds {
  public:
   [[nodiscard]] std::optional<std::int64_t> Find(int number) const {
@@ -16,17 +18,13 @@ class KnownIds {
     return known == values_.end() ? std::nullopt : std::optional(known->second);
   }
   void Learn(int number, std::int64_t value) {
-    if (MayKeep(number) && value >= 0) {
+    if (supervisor::AnswerIsKept(number) && value >= 0) {
       values_[number] = value;
     }
   }
   void Forget() { values_.clear(); }
 
  private:
-  // getuid, getgid, geteuid, getegid.
-  static bool MayKeep(int number) {
-    return number == 102 || number == 104 || number == 107 || number == 108;
-  }
   std::map<int, std::int64_t> values_;
 };
 

@@ -213,8 +213,10 @@ void Remote::SendImage() {
     return;
   }
   CutAt("guest.sending");
-  SendUsage();  // the last of it
+  SendUsage();  // its last figures here: no call is under way any more
   channel_.Send(proto::session::kSettled, 0, 0, std::span<const std::byte>());
+  // No call is under way any more: these are its last figures here.
+  Transmit(proto::session::kUsage, guest_->Usage());
   auto captured = guest_->Capture();
   if (!captured) {
     Feed(migration::StepFailed{captured.error().message});

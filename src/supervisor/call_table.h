@@ -156,6 +156,17 @@ inline CallClass ClassOf(int nr, const CallArgs& args,
 // all others, whatever a peer sends.
 bool IsForwarded(const Decision& decision);
 
+// Whether home's answer to such a call of the class home, known is remembered
+// away: the user and group ids, which only the process itself can change. Not
+// the process group or session, which a parent at home may set.
+constexpr bool AnswerIsKept(int nr) {
+  constexpr int kGetuid = 102;
+  constexpr int kGetgid = 104;
+  constexpr int kGeteuid = 107;
+  constexpr int kGetegid = 108;
+  return nr == kGetuid || nr == kGetgid || nr == kGeteuid || nr == kGetegid;
+}
+
 std::string_view NameOf(CallClass call_class);
 std::string_view NameOf(ComesHome comes_home);
 

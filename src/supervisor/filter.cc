@@ -184,4 +184,15 @@ Result<FilterProgram> BuildFilter(RemoteAddr own_page) {
   return TheTemplate()->For(own_page);
 }
 
+Result<FilterProgram> BuildExplainFilter() {
+  // No instruction of a program lies in the page at 0.
+  SSI_ASSIGN(FilterProgram program, BuildFilter(RemoteAddr{0}));
+  for (sock_filter& step : program) {
+    if (step.code == (BPF_RET | BPF_K) && step.k != SECCOMP_RET_ALLOW) {
+      step.k = SECCOMP_RET_TRACE;
+    }
+  }
+  return program;
+}
+
 }  // namespace ssi::supervisor

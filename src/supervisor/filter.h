@@ -70,6 +70,11 @@ class FilterTemplate {
   std::vector<std::size_t> low_;
 };
 
+// For `ssirun --explain`: the filter of a guest in which whatever is not
+// ALLOWed is TRACE, so that the tracer sees at home the calls that are not
+// local away.
+Result<FilterProgram> BuildExplainFilter();
+
 // Both in one; the template is made once for the process.
 Result<FilterProgram> BuildFilter(RemoteAddr own_page);
 // Makes it now, so that no guest waits for it.

@@ -152,5 +152,33 @@ TEST_CASE("a filter for another page differs in that page alone", "[filter]") {
   CHECK(differences == 2 * 4);  // two halves, four actions
 }
 
+TEST_CASE("the filter of --explain traces what is not ALLOWed away",
+          "[filter]") {
+  FilterProgram explain = BuildExplainFilter().value();
+  CHECK(explain.size() == TheFilter().size());
+  std::mt19937_64 random(7);
+  int traced = 0;
+  for (int i = 0; i < 50000; ++i) {
+    seccomp_data data{};
+    data.nr = static_cast<int>(random() % 480);
+    data.arch = random() % 8 == 0 ? AUDIT_ARCH_I386 : AUDIT_ARCH_X86_64;
+    data.instruction_pointer = kElsewhere;
+    const CallRow* row = FindCall(data.nr);
+    for (auto& arg : data.args) {
+      arg = row != nullptr && !row->rules.empty() && random() % 2 == 0
+                ? row->rules[random() % row->rules.size()].value
+                : random() >> (random() % 64);
+    }
+    bool allowed = RunBpf(TheFilter(), data) == SECCOMP_RET_ALLOW;
+    auto action = RunBpf(explain, data);
+    if (action != (allowed ? SECCOMP_RET_ALLOW : SECCOMP_RET_TRACE)) {
+      FAIL("call " << data.nr);
+    }
+    traced += allowed ? 0 : 1;
+  }
+  CHECK(traced > 30000);
+  CHECK(traced < 49000);
+}
+
 }  // namespace
 }  // namespace ssi::supervisor

@@ -1,6 +1,7 @@
 ssi_test(supervisor_test LABEL unit
   SOURCES unit/supervisor/allocation_test.cc
           unit/supervisor/call_table_test.cc
+          unit/supervisor/call_tally_test.cc
           unit/supervisor/class_test.cc
           unit/supervisor/differential_test.cc
           unit/supervisor/filter_test.cc

@@ -1,0 +1,3 @@
+ssi_test(deputy_unit_test LABEL unit
+  SOURCES unit/deputy/history_test.cc
+  DEPS ssi::deputy)
