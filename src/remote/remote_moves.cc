@@ -213,7 +213,6 @@ void Remote::SendImage() {
     return;
   }
   CutAt("guest.sending");
-  SendUsage();  // its last figures here: no call is under way any more
   channel_.Send(proto::session::kSettled, 0, 0, std::span<const std::byte>());
   // No call is under way any more: these are its last figures here.
   Transmit(proto::session::kUsage, guest_->Usage());

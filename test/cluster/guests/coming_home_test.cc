@@ -85,7 +85,7 @@ class Pair {
 };
 
 void CheckCalls(std::size_t part, std::size_t parts) {
-  Cluster cluster;
+  Cluster cluster(3);
   auto calls = CallsThatComeHome();
   REQUIRE(calls.size() > 120);
   constexpr std::size_t kAtATime = 3;

@@ -38,7 +38,7 @@ std::string Wrong(const GuestOutcome& outcome) {
 }
 
 void CheckNumbers(const std::string& mode, int first, int last, int step) {
-  Cluster cluster;
+  Cluster cluster(3);
   std::vector<GuestRun> guests;
   for (int number = first; number < last; number += step) {
     guests.push_back(PageGuest(mode, number));

@@ -166,8 +166,9 @@ TEST_CASE("alarms, and the children that stayed at home", "[sample]") {
            "alarm 0.2 if $alarms < 8}; $SIG{CHLD} = sub {while ((my $p = "
            "waitpid -1, WNOHANG) > 0) {$children++; print \"child \", $? >> 8, "
            "\"\\n\"}}; alarm 0.2; sleep 5 while $alarms < 8; print \"alarms "
-           "$alarms\\n\"; for my $i (1 .. 3) {unless (fork) {sleep 0.1 * $i; "
-           "POSIX::_exit($i)} my $was = $children; sleep 5 while $children == "
+           "$alarms\\n\"; for my $i (1 .. 3) {my $was = $children; unless "
+           "(fork) "
+           "{sleep 0.1 * $i; POSIX::_exit($i)} sleep 5 while $children == "
            "$was} print \"children $children\\n\""),
        // It is under way home and back for each alarm anyway.
        .least_hops = 1});

@@ -173,8 +173,8 @@ class Play {
 
   void Between(std::uint64_t id) {
     static const std::vector<FrameType> kOwn = {
-        session::kSignal, session::kStop, session::kContinue,
-        session::kAskUsage, session::kMove};
+        session::kSignal,   session::kStop, session::kContinue,
+        session::kAskUsage, session::kMove, session::kOnward};
     if (id % 3 == 0) {
       home.Say({kOwn[id / 3 % kOwn.size()], 0, id, id % 13});
     }
@@ -192,6 +192,8 @@ class Play {
       guest.Say({session::kSignalAnswer, 0, said.id, 9});
     } else if (said.type == session::kAskUsage) {
       guest.Say({session::kUsage, 0, said.id, 7});
+    } else if (said.type == session::kOnward) {
+      guest.Say({session::kOnwardReady, 0, said.id, 3});
     } else if (said.type == session::kEnd) {
       guest.Say({session::kEnded, 0, 0, 0});
     }
