@@ -27,7 +27,8 @@ Deputy::Deputy(HomePlaces& places, HostPid pid, std::string command,
       hooks_(std::move(hooks)),
       wanted_(places.node),
       back_timer_(places.loop),
-      leader_timer_(places.loop) {
+      leader_timer_(places.loop),
+      end_timer_(places.loop) {
   process_.pid = pid;
   process_.command = std::move(command);
 }

@@ -132,6 +132,8 @@ class Deputy {
   void OnThreadMade(std::uint64_t request, std::int64_t result);
   void AnswerLife(std::uint64_t request, std::int64_t result);
   void AwaitLeaderEnd();
+  void WatchEnd();
+  void ReapUnknown();
   Status OnComeHome(std::span<const std::byte> payload);
   void AnswerComeHome();
   Status OnMapFile(std::span<const std::byte> payload);
@@ -178,6 +180,8 @@ class Deputy {
   Nanos stay_home_{};  // before it goes back; grows while it comes home at once
   Timer back_timer_;
   Timer leader_timer_;
+  Timer end_timer_;
+  int end_looks_ = 0;  // that are left
 
   wire::Usage usage_;                  // of its body now
   std::optional<CpuLimit> cpu_limit_;  // once it has been away

@@ -33,6 +33,7 @@ Status Deputy::OnExit(std::span<const std::byte> payload) {
 // the kernel's own.
 void Deputy::EndLike(const wire::Exit& exit) {
   ending_like_ = true;
+  WatchEnd();
   process_.threads.GiveUpOffers();  // or their stops would never come
   auto status = exit.killed() ? process_.stand_in->DieBySignal(exit.code())
                               : process_.stand_in->Exit(exit.code());
@@ -138,6 +139,7 @@ void Deputy::OnEnded() {
   ended_ = true;
   back_timer_.Stop();
   leader_timer_.Stop();
+  end_timer_.Stop();
   cpu_limit_.reset();
   EndRemote();
   SettleUsage();

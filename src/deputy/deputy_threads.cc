@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include <spdlog/spdlog.h>
@@ -130,8 +131,10 @@ void Deputy::OnThreadMade(std::uint64_t request, std::int64_t result) {
     auto adopted =
         process_.stand_in->Adopt(HostPid{static_cast<pid_t>(result)});
     if (!adopted) {
-      spdlog::error("process {}: thread {}: {}", Raw(process_.pid), result,
-                    adopted.error().message);
+      if (adopted.error().code != ErrorCode::kGone) {
+        spdlog::error("process {}: thread {}: {}", Raw(process_.pid), result,
+                      adopted.error().message);
+      }
       return;  // it is dying
     }
     AddThread(**adopted);
@@ -174,6 +177,34 @@ void Deputy::OnThreadEnded(HostPid thread) {
   }
 }
 
+// A process can end while the agent makes a thread for it, which nobody here
+// knows then. It is traced from its first moment, so that the process is not
+// over before it is reaped.
+void Deputy::WatchEnd() {
+  constexpr int kLooks = 140;
+  end_looks_ = kLooks;
+  if (!end_timer_.running()) {
+    ReapUnknown();
+  }
+}
+
+void Deputy::ReapUnknown() {
+  // At once, or on a busy machine some time later.
+  constexpr int kRareLooks = 100;
+  auto pause = std::chrono::milliseconds(end_looks_ > kRareLooks ? 5 : 100);
+  auto there = ThreadsOf(process_.pid);
+  auto known = TracedThreads();
+  for (HostPid thread : there.value_or(std::vector<HostPid>())) {
+    if (std::find(known.begin(), known.end(), thread) == known.end() &&
+        HasExited(thread)) {
+      ::waitpid(Raw(thread), nullptr, __WALL | WNOHANG);
+    }
+  }
+  if (!ended_ && end_looks_-- > 0) {
+    end_timer_.Start(pause, [this] { ReapUnknown(); });
+  }
+}
+
 // ---- stops ------------------------------------------------------------------
 
 std::vector<HostPid> Deputy::TracedThreads() const {
@@ -211,6 +242,7 @@ bool Deputy::PollStops() {
       if (thread == process_.pid) {
         return true;
       }
+      WatchEnd();
       ::waitpid(Raw(thread), nullptr, __WALL);
       OnThreadEnded(thread);
       break;

@@ -1,5 +1,6 @@
 // How a process with threads ends. Arguments: STATUS, SECONDS, and how:
 //   group    a thread calls exit_group while others compute and wait
+//   making   the same, while two threads make others all the time
 //   leader   the first thread ends by itself, and the last one calls exit
 //   last     all threads end, each by itself, the first one with STATUS; which
 //            of their statuses counts is the kernel's affair
@@ -35,7 +36,7 @@ void WaitOn() {
 
 [[noreturn]] void End(const std::string& how, int status) {
   puts("PASS");
-  if (how == "group") {
+  if (how == "group" || how == "making") {
     syscall(SYS_exit_group, status);
   } else if (how == "signal") {
     pthread_kill(pthread_self(), status);
@@ -66,6 +67,15 @@ int main(int argc, char** argv) {
       syscall(SYS_exit, 99);
     }).detach();
     syscall(SYS_exit, status);
+  }
+  if (how == "making") {
+    for (int i = 0; i < 2; ++i) {
+      std::thread([] {
+        for (;;) {
+          std::thread([] {}).join();
+        }
+      }).detach();
+    }
   }
   if (how == "leader") {
     std::thread([=] {
