@@ -1,11 +1,15 @@
-// resident MB: fills memory with bytes that do not compress, then watches the
-// clock: the longest time in which it did not run is how long a move froze it.
-// It prints its pid when it is ready; on SIGUSR1 that time, in ms, and begins
-// anew; on SIGTERM it checks its memory and ends.
+// resident MB [THREADS]: fills memory with bytes that do not compress, then
+// watches the clock: the longest time in which it did not run is how long a
+// move froze it. Of its other threads one half waits for a futex, one in a
+// read. It prints its pid when it is ready; on SIGUSR1 that time, in ms, and
+// begins anew; on SIGTERM it checks its memory and ends.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include <mutex>
+#include <thread>
 
 #include "guest.h"
 
@@ -29,10 +33,37 @@ void Tell(double number) {
   }
 }
 
+std::mutex never;
+
+void WaitForMutex() {
+  never.lock();
+}
+
+void WaitForByte(int pipe) {
+  char byte = 0;
+  if (read(pipe, &byte, 1) != 1) {
+    _exit(1);
+  }
+}
+
+bool StartThreads(int count) {
+  int ends[2];
+  if (pipe(ends) != 0) {
+    return false;
+  }
+  never.lock();
+  for (int i = 1; i < count; ++i) {
+    auto thread = i % 2 == 0 ? std::thread(WaitForMutex)
+                             : std::thread(WaitForByte, ends[0]);
+    thread.detach();
+  }
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
+  if (argc < 2 || (argc > 2 && !StartThreads(atoi(argv[2])))) {
     return 2;
   }
   std::vector<std::uint64_t> memory(static_cast<std::size_t>(atol(argv[1]))
@@ -65,5 +96,5 @@ int main(int argc, char** argv) {
       return 1;
     }
   }
-  return 0;
+  _exit(0);  // whatever the others wait for
 }

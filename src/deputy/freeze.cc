@@ -12,6 +12,7 @@
 #include "base/unique_fd.h"
 #include "deputy/traced_run.h"
 #include "migration/limits.h"
+#include "process/cpu_time.h"
 #include "process/signal_queues.h"
 #include "process/threads.h"
 #include "process/tracee.h"
@@ -25,17 +26,6 @@ namespace {
 constexpr std::chrono::nanoseconds kSlice = std::chrono::milliseconds(20);
 
 constexpr std::string_view kRunnable = "is running";
-
-// Its time on a CPU so far, in ns: the first field of /proc/TID/schedstat
-// (Documentation/scheduler/sched-stats.rst).
-std::optional<std::uint64_t> CpuUsed(HostPid thread) {
-  auto text = ReadFile(fmt::format("/proc/{}/schedstat", Raw(thread)));
-  if (!text) {
-    return std::nullopt;
-  }
-  return ParseNumber<std::uint64_t>(
-      std::string_view(*text).substr(0, text->find(' ')));
-}
 
 // For the message about a thread that does not stop; by /proc/TID/syscall
 // (proc(5)).
@@ -128,7 +118,7 @@ class Freezer {
         continue;
       }
       SSI_TRY(begun);
-      threads_.push_back({Tracee(thread), false, 0, CpuUsed(thread)});
+      threads_.push_back({Tracee(thread), false, 0, TimeOnCpu(thread)});
       some = true;
     }
     return some;
@@ -201,7 +191,7 @@ class Freezer {
   // that it is to take first.
   Status OnNoStop(One& one) {
     HostPid thread = one.tracee.pid();
-    auto before = std::exchange(one.used, CpuUsed(thread));
+    auto before = std::exchange(one.used, TimeOnCpu(thread));
     std::string does = WhatItDoes(thread);
     bool starved = does == kRunnable && one.used && one.used == before;
     auto& left = starved ? starved_limit_ : limit_;

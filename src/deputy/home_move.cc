@@ -429,6 +429,12 @@ void HomeMove::SendImage() {
     file = *process_.files.Get(file.id);
   }
   image.cpu_elsewhere = process_.history.CpuAway();
+  for (auto& thread : image.threads) {
+    auto used = process_.thread_cpu.find(HostPid{Raw(thread.tid)});
+    if (used != process_.thread_cpu.end()) {
+      thread.cpu_elsewhere = used->second;
+    }
+  }
   image.clock_floor = {places_.clock.Monotonic(), places_.clock.Boot()};
   process_.signals = SignalState(image.actions);
   auto sources = migration::FileSourcesOf(

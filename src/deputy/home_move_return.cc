@@ -41,6 +41,12 @@ void HomeMove::OnImage() {
     used_there_ = {std::max(Nanos(0), all.user - known.user),
                    std::max(Nanos(0), all.system - known.system)};
   }
+  if (status) {
+    process_.thread_cpu.clear();
+    for (const auto& thread : image->image.threads) {
+      process_.thread_cpu[HostPid{Raw(thread.tid)}] = thread.cpu_elsewhere;
+    }
+  }
   if (status && Raw(image->image.pid) != Raw(process_.pid)) {
     status = Fail(ErrorCode::kProtocol, "the image is of process {}",
                   Raw(image->image.pid));

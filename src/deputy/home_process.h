@@ -3,6 +3,7 @@
 #define SSI_DEPUTY_HOME_PROCESS_H_
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +48,9 @@ struct HomeProcess {
   // On its way from one node away to another: the session with the one that it
   // goes to, and from GO on with the one that it leaves.
   std::unique_ptr<Session> other_session;
+
+  // What its threads have used away, as the last one to come home has told.
+  std::map<HostPid, CpuTime> thread_cpu;
 
   // From a freeze until the process is plain again.
   std::optional<StandIn> stand_in;

@@ -111,6 +111,8 @@ void ThreadToWire(const ThreadImage& thread, wire::Thread& out) {
   out.set_rseq_signature(thread.rseq.signature);
   out.set_name(thread.name);
   out.set_exited(thread.exited);
+  out.set_cpu_user_ns(thread.cpu_elsewhere.user.count());
+  out.set_cpu_system_ns(thread.cpu_elsewhere.system.count());
   if (thread.pending) {
     auto& pending = *out.mutable_pending();
     pending.set_number(thread.pending->number);
@@ -150,6 +152,8 @@ Result<ThreadImage> ThreadFromWire(const wire::Thread& in) {
   thread.rseq.signature = in.rseq_signature();
   thread.name = in.name();
   thread.exited = in.exited();
+  thread.cpu_elsewhere = {nanoseconds(in.cpu_user_ns()),
+                          nanoseconds(in.cpu_system_ns())};
   if (in.has_pending()) {
     PendingCall pending;
     pending.number = in.pending().number();

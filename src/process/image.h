@@ -78,6 +78,11 @@ struct PendingCall {
   std::chrono::nanoseconds left{};  // of the time limit; negative: none
 };
 
+struct CpuTime {
+  std::chrono::nanoseconds user{};
+  std::chrono::nanoseconds system{};
+};
+
 struct QueuedSignal {
   siginfo_t info{};
   bool of_thread = false;  // in the thread's own queue, not in the process's
@@ -99,7 +104,8 @@ struct ThreadImage {
   std::optional<PendingCall> pending;
   // Taken from the queues at home, and not delivered where it was frozen.
   std::vector<QueuedSignal> undelivered;
-  std::string name;  // comm; empty: leave alone
+  CpuTime cpu_elsewhere;  // used where it was before
+  std::string name;       // comm; empty: leave alone
 };
 
 struct ResourceLimit {
@@ -127,11 +133,6 @@ struct ProcessStates {
 struct ClockFloor {
   std::chrono::nanoseconds monotonic{};
   std::chrono::nanoseconds boot{};
-};
-
-struct CpuTime {
-  std::chrono::nanoseconds user{};
-  std::chrono::nanoseconds system{};
 };
 
 struct ProcessImage {

@@ -12,6 +12,12 @@ Result<StatFields> StatFields::Read(HostPid pid) {
   return StatFields(std::move(text));
 }
 
+Result<StatFields> StatFields::ReadThread(HostPid thread) {
+  SSI_ASSIGN(std::string text,
+             ReadFile(fmt::format("/proc/{0}/task/{0}/stat", Raw(thread))));
+  return StatFields(std::move(text));
+}
+
 StatFields::StatFields(std::string text) : text_(std::move(text)) {
   auto end = text_.rfind(')');
   name_end_ = end == std::string::npos ? text_.size() : end;

@@ -14,6 +14,8 @@ namespace ssi {
 class StatFields {
  public:
   static Result<StatFields> Read(HostPid pid);
+  // Of one thread; Read adds up those of its process.
+  static Result<StatFields> ReadThread(HostPid thread);
   explicit StatFields(std::string text);
 
   [[nodiscard]] std::optional<std::int64_t> Number(std::size_t field) const;

@@ -344,6 +344,41 @@ CpuTime AwayCalls::UsedAway() const {
               : parts_.followed.cpu_elsewhere;
 }
 
+CpuTime AwayCalls::UsedByThread() const {
+  return UsedByThread(parts_.tid, parts_.thread_id);
+}
+
+CpuTime AwayCalls::UsedByThread(HomePid tid, HostPid here) const {
+  CpuTime used = CpuTimeOfThread(here).value_or(CpuTime{});
+  for (const auto& thread : parts_.followed.threads) {
+    if (thread.tid == tid) {
+      used = used + thread.cpu_elsewhere;
+    }
+  }
+  return used;
+}
+
+// The thread of whose CPU time this call asks; of all, or of none here.
+std::optional<HomePid> AwayCalls::ThreadOfClock(
+    const Notification& call) const {
+  auto which = static_cast<clockid_t>(call.args[0]);
+  if (call.number == SYS_getrusage && which == RUSAGE_THREAD) {
+    return parts_.tid;
+  }
+  if (call.number != SYS_clock_gettime) {
+    return std::nullopt;
+  }
+  if (which == CLOCK_THREAD_CPUTIME_ID) {
+    return parts_.tid;
+  }
+  constexpr clockid_t kOfThread = 4;
+  if (which >= 0 || (which & kOfThread) == 0) {
+    return std::nullopt;
+  }
+  pid_t thread = ThreadOfCpuClock(which);
+  return thread == 0 ? parts_.tid : HomePid{thread};
+}
+
 namespace {
 
 void AddTimeval(std::span<std::byte> at, Nanos more) {
@@ -405,7 +440,15 @@ void AwayCalls::CpuClock(const Notification& call, const Decision& decision) {
              static_cast<int>(call.args[0]) != RUSAGE_CHILDREN;
   int number = call.number;
   Forwarder::Adjust adjust;
-  if (own) {
+  if (auto thread = ThreadOfClock(call)) {
+    auto here = hooks_.thread_of(*thread);
+    if (here) {
+      adjust = [this, number, tid = *thread, here = *here](
+                   std::uint8_t, std::span<std::byte> bytes) {
+        AddCpuTime(number, UsedByThread(tid, here), bytes);
+      };
+    }
+  } else if (own) {
     adjust = [this, number](std::uint8_t, std::span<std::byte> bytes) {
       AddCpuTime(number, UsedAway(), bytes);
     };

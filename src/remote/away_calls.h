@@ -39,6 +39,7 @@ class AwayCalls {
     const Clock& clock;
     HostPid guest;      // the process
     HostPid thread_id;  // the thread, here
+    HomePid tid;        // and its number at home
   };
   struct Hooks {
     std::function<void(const Told&)> tell;
@@ -84,6 +85,8 @@ class AwayCalls {
   };
   using Counts = std::map<std::pair<supervisor::CallClass, int>, Counted>;
   [[nodiscard]] const Counts& counts() const { return counts_; }
+  // CPU time of the thread, here and where it was before.
+  [[nodiscard]] CpuTime UsedByThread() const;
   // One that the program does not make here.
   void CountStop(supervisor::CallClass call_class, int number) {
     ++counts_[{call_class, number}].calls;
@@ -112,6 +115,9 @@ class AwayCalls {
   void ByKernel();
   void Answer(std::int64_t result);
   [[nodiscard]] CpuTime UsedAway() const;
+  [[nodiscard]] CpuTime UsedByThread(HomePid tid, HostPid here) const;
+  [[nodiscard]] std::optional<HomePid> ThreadOfClock(
+      const Notification& call) const;
 
   Parts parts_;
   Hooks hooks_;

@@ -356,6 +356,7 @@ void Guest::TakePending(CapturedProcess& captured) {
       continue;  // it has exited
     }
     thread.undelivered = task->away_signals.Undelivered();
+    thread.cpu_elsewhere = task->calls.UsedByThread();
     thread.pending = task->calls.PendingOf(thread.registers);
     task->calls.SetPending(thread.pending);
     if (thread.registers.InCall() &&

@@ -10,9 +10,9 @@ GuestTask::GuestTask(Parts parts)
       sleeper(parts.forwarder.loop, parts.forwarder.clock, here()),
       away_signals({parts.process, tid, thread, signals},
                    std::move(parts.signal_hooks)),
-      calls(
-          {thread, forwarder, sleeper, away_signals, signals, parts.followed,
-           parts.forwarder.loop, parts.forwarder.clock, parts.process, here()},
-          std::move(parts.call_hooks)) {}
+      calls({thread, forwarder, sleeper, away_signals, signals, parts.followed,
+             parts.forwarder.loop, parts.forwarder.clock, parts.process, here(),
+             tid},
+            std::move(parts.call_hooks)) {}
 
 }  // namespace ssi

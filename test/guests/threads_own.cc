@@ -5,8 +5,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
 
 #include <array>
+#include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
@@ -139,6 +142,45 @@ void LocalsAndNames() {
   SSI_EQ(own, -1);
 }
 
+std::int64_t ThreadClock(clockid_t clock) {
+  timespec now{};
+  SSI_OK(clock_gettime(clock, &now));
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
+// That of one thread, by each of its clocks; another one computes meanwhile.
+// Back home the clocks begin where they were (docs/limits.md), so no end is
+// compared with a beginning at another place: what a thread says of itself is
+// no more than what its process has used.
+void CpuTimes() {
+  std::atomic<bool> go_on = false;
+  std::atomic<bool> ready = false;
+  std::thread idle([&] {
+    ready = true;
+    while (!go_on) {
+      guest::Pace(1);
+    }
+  });
+  while (!ready) {
+    guest::Pace(1);
+  }
+  clockid_t clock = 0;
+  SSI_EQ(pthread_getcpuclockid(idle.native_handle(), &clock), 0);
+  guest::Compute(60);
+  const std::int64_t of_idle = ThreadClock(clock);
+  SSI_TRUE(of_idle < 40'000'000);
+  clockid_t own = 0;
+  SSI_EQ(pthread_getcpuclockid(pthread_self(), &own), 0);
+  rusage used{};
+  SSI_OK(getrusage(RUSAGE_THREAD, &used));
+  const std::int64_t first = ThreadClock(CLOCK_THREAD_CPUTIME_ID);
+  const std::int64_t second = ThreadClock(own);
+  const std::int64_t process = ThreadClock(CLOCK_PROCESS_CPUTIME_ID);
+  SSI_TRUE(first >= 0 && second >= 0 && process >= 0);
+  go_on = true;
+  idle.join();
+}
+
 void Robust() {
   std::array<pthread_mutex_t, kThreads> mutexes;
   pthread_mutexattr_t attributes;
@@ -189,6 +231,7 @@ int main(int argc, char** argv) {
                      {"signals to oneself", ToOneself},
                      {"alternate stacks", Stacks},
                      {"locals, names, rounding", LocalsAndNames},
+                     {"CPU times", CpuTimes},
                      {"robust mutexes", Robust},
                      {"priority inheritance", PriorityInheritance}});
 }

@@ -12,6 +12,10 @@ inline constexpr Note kRealtime = "CLOCK_REALTIME is B's";
 // CPU clocks of the caller itself: clock ids -1 to -8 (pid 0 in the id).
 inline constexpr std::uint32_t kOwnCpuClock = 0xfffffff8;
 
+// Of any thread: negative, and CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED.
+inline constexpr std::uint32_t kThreadCpuClock = 0x80000006;
+inline constexpr std::uint32_t kCpuClockKind = 7;
+
 inline constexpr ArgRule kGetTimeRules[] = {
     If(0, 0, CallClass::kLocal),
     If(0, 1, CallClass::kLocal),
@@ -23,6 +27,8 @@ inline constexpr ArgRule kGetTimeRules[] = {
     If(0, 2, CallClass::kBoth, Special::kCpuTime, 0xfffffffe, "CPU time"),
     If(0, kOwnCpuClock, CallClass::kBoth, Special::kCpuTime, kOwnCpuClock,
        "CPU time"),
+    If(0, kThreadCpuClock, CallClass::kBoth, Special::kCpuTime,
+       kThreadCpuClock | kCpuClockKind, "CPU time of another thread"),
 };
 inline constexpr ArgRule kGetResolutionRules[] = {
     If(0, 0, CallClass::kLocal, Special::kNone, 0xfffffff8, "clocks 0-7"),
