@@ -96,6 +96,7 @@ void HomeSignals::PutBack(int signal) {
     GoOn();
     return;
   }
+  UndoEintr();  // which was for this signal
   EndCall(false);
   Requeue(signal, kAllSignals);
 }
