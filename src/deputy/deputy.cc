@@ -441,7 +441,7 @@ void Deputy::OnResumed() {
 
 void Deputy::LetRun() {
   if (process_.stand_in) {
-    auto status = process_.stand_in->Detach();
+    auto status = process_.stand_in->Detach(process_.found.running);
     if (!status && status.error().code != ErrorCode::kGone) {
       spdlog::error("process {}: {}", Raw(process_.pid),
                     status.error().message);
@@ -449,7 +449,7 @@ void Deputy::LetRun() {
     process_.stand_in.reset();
   }
   if (auto stopped = std::exchange(process_.found.stopped, std::nullopt)) {
-    (void)Tracee(*stopped).Detach();
+    LetGo(*stopped, 0);
   }
   for (HostPid running : process_.found.running) {
     (void)Tracee(running).Interrupt();  // it is let go when it stops

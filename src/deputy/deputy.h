@@ -123,6 +123,7 @@ class Deputy {
 
   [[nodiscard]] std::vector<HostPid> TracedThreads() const;
   void OnStop(HostPid thread, const Stop& stop);
+  void LetGo(HostPid thread, int signal);
   void OnStopAtHome(const Tracee& tracee, const Stop& stop);
   void OnThreadEnded(HostPid thread);
   void AddThread(const StandInThread& thread);

@@ -279,10 +279,17 @@ void Deputy::OnStop(HostPid thread, const Stop& stop) {
   OnStopAtHome(tracee, stop);
 }
 
+// One that was killed meanwhile is ours to reap.
+void Deputy::LetGo(HostPid thread, int signal) {
+  if (auto status = Tracee(thread).Detach(signal); !status) {
+    process_.found.running.insert(thread);
+  }
+}
+
 void Deputy::OnStopAtHome(const Tracee& tracee, const Stop& stop) {
   int signal = stop.kind == Stop::Kind::kSignal ? stop.value : 0;
   if (process_.found.running.erase(tracee.pid()) != 0 && !ending_like_) {
-    (void)tracee.Detach(signal);
+    LetGo(tracee.pid(), signal);
     hooks_.changed();
     return;
   }

@@ -211,9 +211,7 @@ class Freezer {
   void LetGo() {
     found_ = {};
     for (const auto& one : threads_) {
-      if (one.frozen) {
-        (void)one.tracee.Detach();
-      } else {
+      if (!one.frozen || !one.tracee.Detach()) {
         found_.running.insert(one.tracee.pid());
       }
     }

@@ -447,11 +447,14 @@ Status StandIn::DieBySignal(int signal) {
   return tracee.Continue(signal);
 }
 
-Status StandIn::Detach() {
+Status StandIn::Detach(std::set<HostPid>& dying) {
   bool stop = TakeStop();
   Status status;
   for (const auto& thread : threads_) {
     auto detached = thread->tracee.Detach();
+    if (!detached && detached.error().code == ErrorCode::kGone) {
+      dying.insert(thread->tid());
+    }
     if (status && !detached) {
       status = detached;
     }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/ids.h"
@@ -90,8 +91,10 @@ class StandIn {
   // A SIGSTOP came while the agent must run: it takes effect as soon as the
   // process serves or runs again.
   void StopLater() { stop_pending_ = true; }
-  // Lets go of a process that runs on; from stops, with no signal in hand.
-  Status Detach();
+  // Lets go of a process that runs on; from stops, with no signal in hand. The
+  // first thread that goes on may end the process: those that it killed before
+  // they were let go are `dying`, traced still, and their tracer's to reap.
+  Status Detach(std::set<HostPid>& dying);
 
   // Maps the areas of an image that comes home, ready for its contents.
   Status Refill(const CapturedProcess& incoming, const MappedFiles& files);

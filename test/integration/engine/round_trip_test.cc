@@ -10,6 +10,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <catch2/catch.hpp>
@@ -140,7 +141,9 @@ void BringHome(Away& away, StandIn& stand_in, const MappedFiles& mapped,
   ::kill(Raw(away.body->pid()), SIGKILL);
   ::waitpid(Raw(away.body->pid()), nullptr, __WALL);
   Must(stand_in.Resume());
-  Must(stand_in.Detach());
+  std::set<HostPid> dying;
+  Must(stand_in.Detach(dying));
+  CHECK(dying.empty());
 }
 
 void RoundTrip(const std::string& program) {
@@ -159,7 +162,9 @@ void RoundTrip(const std::string& program) {
   auto captured = Must(stand_in.Capture(mapped));
   // Back without having gone: the abort path. Then for real.
   Must(stand_in.Resume());
-  Must(stand_in.Detach());
+  std::set<HostPid> dying;
+  Must(stand_in.Detach(dying));
+  CHECK(dying.empty());
 
   auto again = Must(StandIn::Freeze(HostPid{child.pid}, found, 200ms));
   auto away = SendAway(again, mapped);
