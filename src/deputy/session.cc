@@ -242,7 +242,7 @@ void Session::OnBack() {
 
 // ---- the end ----------------------------------------------------------------
 
-void Session::Fail(const Error& error) {
+void Session::Fail(Error error) {
   if (failed_) {
     return;
   }
@@ -253,13 +253,12 @@ void Session::Fail(const Error& error) {
   channel_.Close();
   bool was_open = std::exchange(open_, false);
   // The callee may destroy this session: nothing after the call.
-  Error copy = error;
   if (was_open) {
     auto closed = hooks_.closed;
-    closed(copy);
+    closed(error);
   } else {
     auto opened = hooks_.opened;
-    opened(std::unexpected(copy.WithContext("node " + node_)));
+    opened(std::unexpected(std::move(error).WithContext("node " + node_)));
   }
 }
 

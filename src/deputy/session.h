@@ -87,7 +87,7 @@ class Session {
   void OnBack();
   void TryAgain(const Error& error);
   void WatchGrace();
-  void Fail(const Error& error);
+  void Fail(Error error);
   void FailConnection(proto::Purpose purpose, const Error& error);
   void CheckOpen();
 
