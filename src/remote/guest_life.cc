@@ -91,6 +91,7 @@ void Guest::OnLifeCall(GuestTask& task, const Registers& registers) {
         task.calls.CountStop(supervisor::CallClass::kLife,
                              static_cast<int>(registers.call_number()));
         BeginNewThread(task, args->flags);
+        task.life->number = registers.call_number();
       } else {
         ComeHome(task, registers, false);
       }
@@ -144,7 +145,13 @@ Status Guest::OnLifeReply(const wire::LifeReply& reply) {
     std::int64_t result =
         life.kind == LifeCall::Kind::kUndo ? life.result : reply.result();
     if (auto registers = task.thread.tracee().GetRegisters()) {
-      registers->SkipCall(result);
+      // A stop that pends ends a clone before it begins (copy_process,
+      // kernel/fork.c): it is made again after that stop.
+      if (result == kRestartNoIntr) {
+        registers->RewindCall(life.number);
+      } else {
+        registers->SkipCall(result);
+      }
       (void)task.thread.tracee().SetRegisters(*registers);
     }
     task.thread.LeaveStop();
@@ -181,6 +188,7 @@ void Guest::MakeThread(GuestTask& task, HomePid tid) {
     request.mutable_end_thread();
     AskHome(task, LifeCall::Kind::kUndo, std::move(request));
     task.life->result = result;
+    task.life->number = before->call_number();
     return;
   }
   Tracee child(*made);

@@ -22,6 +22,7 @@ struct LifeCall {
   Kind kind{};
   std::uint64_t request = 0;  // what home answers
   std::int64_t result = 0;    // kUndo: of the call, which has failed here
+  std::uint64_t number = 0;   // of the call
 };
 
 // One thread of a guest, and everything that answers for it.
