@@ -97,7 +97,7 @@ Session* HomeMove::SessionWith(Role role) const {
 // What calls have raised whose results are in the image comes before the next
 // instruction: offered before it starts.
 void HomeMove::OfferFirst() {
-  constexpr Nanos kMost = 500ms;
+  constexpr Nanos kMost = 2s;
   go_timer_.Start(kMost, [this] { SayGo(); });
   process_.threads.ReleaseAndOffer([this] {
     // Not from inside a stop of the last.
