@@ -308,6 +308,7 @@ void ToWire(const CapturedProcess& captured, wire::Image& out) {
   RunsToWire(image.guards, *out.mutable_guards());
   out.mutable_descriptors()->Assign(image.descriptors.begin(),
                                     image.descriptors.end());
+  out.set_vdso(image.vdso.data(), image.vdso.size());
   RunsToWire(captured.contents, *out.mutable_contents());
   TablesToWire(image, out);
   out.set_clock_floor_monotonic_ns(image.clock_floor.monotonic.count());
@@ -348,6 +349,13 @@ Result<CapturedProcess> FromWire(const wire::Image& in) {
                 in.descriptors_size());
   }
   image.descriptors.assign(in.descriptors().begin(), in.descriptors().end());
+  constexpr std::size_t kMostVdso = 1 << 16;
+  if (in.vdso().size() > kMostVdso) {
+    return Fail(ErrorCode::kProtocol, "image: a vdso of {} bytes",
+                in.vdso().size());
+  }
+  auto vdso = std::as_bytes(std::span(in.vdso()));
+  image.vdso.assign(vdso.begin(), vdso.end());
   captured.contents = RunsFromWire(in.contents());
   if (!ContentsFit(captured)) {
     return Fail(ErrorCode::kProtocol, "image: contents outside of areas");

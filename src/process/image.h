@@ -144,6 +144,7 @@ struct ProcessImage {
   SignalActions actions{};
   ProcessStates states;
   std::vector<std::uint64_t> descriptors;  // the LDT; empty: it has none
+  std::vector<std::byte> vdso;  // its code, of the kernel at home
   std::array<ResourceLimit, kLimitCount> limits{};
   ClockFloor clock_floor;
   CpuTime cpu_elsewhere;  // used where it was before, all hops together

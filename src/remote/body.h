@@ -16,8 +16,10 @@
 #include "base/unique_fd.h"
 #include "process/agent_site.h"
 #include "process/image.h"
+#include "process/page_scan.h"
 #include "process/rebuild.h"
 #include "process/tracee.h"
+#include "remote/carried_vdso.h"
 #include "remote/guest_thread.h"
 #include "remote/sandbox.h"
 
@@ -110,6 +112,8 @@ class Body {
   Body(Tracee tracee, UniqueFd pid_fd, RemoteAddr own_page)
       : tracee_(tracee), pid_fd_(std::move(pid_fd)), own_page_(own_page) {}
   Status MapContents(const LocalFile& local_file, const UniqueFd& file_socket);
+  Status PlaceVdso(CallRunner& runner, const std::vector<Vma>& now,
+                   const MemoryRun& own);
   Result<int> TakeFile(CallRunner& runner, const UniqueFd& file_socket,
                        const UniqueFd& file);
   Status DropPrivileges(CallRunner& runner);
@@ -124,6 +128,10 @@ class Body {
                                  HostPid& made);
   Status CaptureThreads(const std::vector<Vma>& vmas, ProcessImage& image);
   Status CaptureAreas(const std::vector<Vma>& vmas, CapturedProcess& captured);
+  Result<std::vector<MemoryRun>> NotOfProgram(const std::vector<Vma>& vmas,
+                                              bool& block_awaited) const;
+  Status CaptureArea(const Vma& vma, const PageScanner& scanner,
+                     ProcessImage& image, ScannedPages& pages) const;
   Status LearnFiles();
   Status LearnFileAt(const std::vector<Vma>& now, std::uint64_t address,
                      std::uint32_t file);
@@ -142,6 +150,7 @@ class Body {
   RemoteAddr own_page_;
   UniqueFd listener_;
   GuestThread::Wait wait_ = GuestThread::Wait::kKillable;
+  std::optional<CarriedVdso> carried_vdso_;  // where this kernel has another
   bool leader_exited_ = false;
   std::map<HomePid, HostPid> threads_;  // but the first one
   std::optional<AgentSite> site_;       // until it leaves the agent
