@@ -55,8 +55,8 @@ struct SymbolTable {
   // lay it out.
   [[nodiscard]] std::size_t Count(Bytes code) const {
     constexpr std::uint64_t kChains = 4;  // behind the number of buckets
-    auto chains = hash == 0 ? std::nullopt
-                            : At<std::uint32_t>(code, hash + kChains);
+    auto chains =
+        hash == 0 ? std::nullopt : At<std::uint32_t>(code, hash + kChains);
     std::uint64_t between =
         strings > symbols ? (strings - symbols) / sizeof(Elf64_Sym) : 0;
     return std::min<std::uint64_t>(chains.value_or(between), kMostSymbols);
@@ -163,11 +163,11 @@ Stub MakeStub(const Detour& detour, std::uint64_t local) {
   Code& code = stub.code;
   if (detour.way == Way::kByClock && local != 0) {
     constexpr unsigned char kJump = kJumpSize;
-    code.Put({0x83, 0xff, 31});                    // cmp $31, %edi
-    code.Put({0x77, kJump + 5 + 3 + 2});           // ja the call
-    code.Put({0xb8}).Number(kClocks);              // mov $kClocks, %eax
-    code.Put({0x0f, 0xa3, 0xf8});                  // bt %edi, %eax
-    code.Put({0x73, kJump}).JumpTo(local);         // jnc the call
+    code.Put({0x83, 0xff, 31});             // cmp $31, %edi
+    code.Put({0x77, kJump + 5 + 3 + 2});    // ja the call
+    code.Put({0xb8}).Number(kClocks);       // mov $kClocks, %eax
+    code.Put({0x0f, 0xa3, 0xf8});           // bt %edi, %eax
+    code.Put({0x73, kJump}).JumpTo(local);  // jnc the call
   } else if (detour.way == Way::kAlways && local != 0) {
     code.JumpTo(local);
   } else if (detour.way == Way::kCall) {
@@ -178,9 +178,9 @@ Stub MakeStub(const Detour& detour, std::uint64_t local) {
     code.Put({0x48, 0xc7, 0xc0}).Number(-ENOSYS);  // mov $-ENOSYS, %rax
     code.Put({0xc3});                              // ret
   }
-  code.Put({0xb8}).Number(detour.number);          // mov $number, %eax
+  code.Put({0xb8}).Number(detour.number);  // mov $number, %eax
   stub.call = code.size();
-  code.Put({0x0f, 0x05, 0xc3});                    // syscall; ret
+  code.Put({0x0f, 0x05, 0xc3});  // syscall; ret
   return stub;
 }
 
@@ -206,10 +206,9 @@ Result<std::vector<VdsoFunction>> FindVdsoFunctions(Bytes code) {
   }
   std::vector<VdsoFunction> functions;
   for (std::size_t i = 0; i < table->Count(code); ++i) {
-    auto symbol =
-        At<Elf64_Sym>(code, table->symbols + i * sizeof(Elf64_Sym));
-    auto name = symbol ? NameAt(code, table->strings + symbol->st_name)
-                       : std::nullopt;
+    auto symbol = At<Elf64_Sym>(code, table->symbols + i * sizeof(Elf64_Sym));
+    auto name =
+        symbol ? NameAt(code, table->strings + symbol->st_name) : std::nullopt;
     if (!name) {
       return Fail(ErrorCode::kProtocol, "a vdso with a bad symbol");
     }
@@ -250,8 +249,8 @@ Result<VdsoDetours> MakeDetours(Bytes carried, Bytes local,
     Copy(stub.code.bytes(), detours.stubs, next);
     Copy(Code().JumpTo(Raw(places.stubs + next)).bytes(), detours.code,
          function->offset);
-    detours.entries.push_back({places.carried + function->offset,
-                               places.stubs + next + stub.call});
+    detours.entries.push_back(
+        {places.carried + function->offset, places.stubs + next + stub.call});
     next += kStubSize;
   }
   return detours;

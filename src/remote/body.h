@@ -112,8 +112,6 @@ class Body {
   Body(Tracee tracee, UniqueFd pid_fd, RemoteAddr own_page)
       : tracee_(tracee), pid_fd_(std::move(pid_fd)), own_page_(own_page) {}
   Status MapContents(const LocalFile& local_file, const UniqueFd& file_socket);
-  Status PlaceVdso(CallRunner& runner, const std::vector<Vma>& now,
-                   const MemoryRun& own);
   Result<int> TakeFile(CallRunner& runner, const UniqueFd& file_socket,
                        const UniqueFd& file);
   Status DropPrivileges(CallRunner& runner);
@@ -126,7 +124,7 @@ class Body {
   Status EndLeader();
   Result<std::int64_t> MakeClone(const Tracee& tracee, const Registers& before,
                                  HostPid& made);
-  Status CaptureThreads(const std::vector<Vma>& vmas, ProcessImage& image);
+  Status CaptureThreads(ProcessImage& image);
   Status CaptureAreas(const std::vector<Vma>& vmas, CapturedProcess& captured);
   Result<std::vector<MemoryRun>> NotOfProgram(const std::vector<Vma>& vmas,
                                               bool& block_awaited) const;
@@ -150,7 +148,7 @@ class Body {
   RemoteAddr own_page_;
   UniqueFd listener_;
   GuestThread::Wait wait_ = GuestThread::Wait::kKillable;
-  std::optional<CarriedVdso> carried_vdso_;  // where this kernel has another
+  std::optional<CarriedVdso> vdso_;  // from Build on
   bool leader_exited_ = false;
   std::map<HomePid, HostPid> threads_;  // but the first one
   std::optional<AgentSite> site_;       // until it leaves the agent

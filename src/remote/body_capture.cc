@@ -4,14 +4,13 @@
 #include "base/files.h"
 #include "process/call_runner.h"
 #include "process/capture.h"
-#include "process/leave_vdso.h"
 #include "process/page_reader.h"
 #include "process/page_scan.h"
 #include "remote/body.h"
 
 namespace ssi {
 
-Status Body::CaptureThreads(const std::vector<Vma>& vmas, ProcessImage& image) {
+Status Body::CaptureThreads(ProcessImage& image) {
   SSI_ASSIGN(RemoteAddr instruction, OwnSyscall());
   image.threads.clear();
   if (leader_exited_) {
@@ -21,8 +20,7 @@ Status Body::CaptureThreads(const std::vector<Vma>& vmas, ProcessImage& image) {
   }
   auto capture = [&](HomePid tid, HostPid here) -> Status {
     Tracee tracee(here);
-    SSI_TRY(carried_vdso_ ? carried_vdso_->Leave(tracee)
-                          : LeaveVdso(tracee, vmas));
+    SSI_TRY(vdso_->Leave(tracee));
     SSI_ASSIGN(ThreadImage thread, CaptureThread(tracee, tid));
     SSI_ASSIGN(auto injector, Injector::Begin(tracee, instruction));
     InjectingRunner runner(injector, here, own_space(), kPageSize);
@@ -47,7 +45,7 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
   ProcessImage& image = captured.image;
   image = std::move(followed);
   SSI_ASSIGN(auto vmas, ReadVmas(living()));
-  SSI_TRY(CaptureThreads(vmas, image));
+  SSI_TRY(CaptureThreads(image));
   {
     SSI_ASSIGN(RemoteAddr instruction, OwnSyscall());
     SSI_ASSIGN(auto injector, Injector::Begin(Tracee(living()), instruction));
@@ -64,17 +62,14 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
 Result<std::vector<MemoryRun>> Body::NotOfProgram(const std::vector<Vma>& vmas,
                                                   bool& block_awaited) const {
   std::vector<MemoryRun> runs = {{Raw(own_page_), kOwnSize}};
-  if (!carried_vdso_) {
-    return runs;
-  }
-  auto carried = carried_vdso_->NotOfProgram();
+  auto carried = vdso_->NotOfProgram();
   runs.insert(runs.end(), carried.begin(), carried.end());
   std::sort(runs.begin(), runs.end(),
             [](const MemoryRun& a, const MemoryRun& b) {
               return a.address < b.address;
             });
   auto look = [&](HostPid here) -> Status {
-    SSI_ASSIGN(bool awaited, carried_vdso_->IsAwaited(Tracee(here), vmas));
+    SSI_ASSIGN(bool awaited, vdso_->IsAwaited(Tracee(here), vmas));
     block_awaited |= awaited;
     return {};
   };
@@ -94,11 +89,7 @@ Status Body::CaptureArea(const Vma& vma, const PageScanner& scanner,
   }
   ImageArea area;
   area.vma = vma;
-  if (vma.kind == Vma::Kind::kVdso) {
-    area.source = ImageArea::Source::kVdso;
-  } else if (vma.kind == Vma::Kind::kVvar) {
-    area.source = ImageArea::Source::kVvar;
-  } else if (vma.kind == Vma::Kind::kFile || vma.kind == Vma::Kind::kShared) {
+  if (vma.kind == Vma::Kind::kFile || vma.kind == Vma::Kind::kShared) {
     // Shared: what the program has mapped so here, read-only.
     auto file = FileOf(vma);
     if (!file) {
@@ -132,21 +123,19 @@ Status Body::CaptureAreas(const std::vector<Vma>& vmas,
       SSI_TRY(CaptureArea(part, scanner, image, pages));
     }
   }
-  if (carried_vdso_) {
-    const auto& areas = carried_vdso_->areas();
-    image.areas.insert(image.areas.end(), areas.begin(), areas.end());
-    if (block_awaited) {
-      carried_vdso_->AddBlock(vmas, image.areas, pages.contents);
-    }
-    std::sort(image.areas.begin(), image.areas.end(),
-              [](const ImageArea& a, const ImageArea& b) {
-                return a.vma.start < b.vma.start;
-              });
-    std::sort(pages.contents.begin(), pages.contents.end(),
-              [](const MemoryRun& a, const MemoryRun& b) {
-                return a.address < b.address;
-              });
+  const auto& kernel = vdso_->areas();
+  image.areas.insert(image.areas.end(), kernel.begin(), kernel.end());
+  if (block_awaited) {
+    vdso_->AddBlock(vmas, image.areas, pages.contents);
   }
+  std::sort(image.areas.begin(), image.areas.end(),
+            [](const ImageArea& a, const ImageArea& b) {
+              return a.vma.start < b.vma.start;
+            });
+  std::sort(pages.contents.begin(), pages.contents.end(),
+            [](const MemoryRun& a, const MemoryRun& b) {
+              return a.address < b.address;
+            });
   captured.contents = std::move(pages.contents);
   image.guards = std::move(pages.guards);
   captured.unreadable = UnreadableParts(vmas, captured.contents);

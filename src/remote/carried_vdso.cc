@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/taken_away.h"
 #include "process/agent_site.h"
 #include "process/kernel.h"
 #include "process/leave_vdso.h"
@@ -74,19 +73,6 @@ Result<std::uint64_t> PlaceForBlock(const std::vector<Vma>& image,
 
 }  // namespace
 
-Result<bool> CarriedVdso::IsNeeded(HostPid pid, const std::vector<Vma>& now,
-                                   const ProcessImage& image) {
-  auto here = KernelPages(now);
-  auto there = KernelPages(AreasOf(image));
-  bool same_shape =
-      std::equal(here.begin(), here.end(), there.begin(), there.end(),
-                 [](const Vma& a, const Vma& b) {
-                   return a.name == b.name && a.size() == b.size();
-                 });
-  SSI_ASSIGN(auto code, CodeOf(pid, here));
-  return !same_shape || code != image.vdso || IsTakenAway("same_vdso");
-}
-
 Result<CarriedVdso> CarriedVdso::Place(CallRunner& runner, HostPid pid,
                                        const std::vector<Vma>& now,
                                        const ProcessImage& image,
@@ -104,13 +90,12 @@ Result<CarriedVdso> CarriedVdso::Place(CallRunner& runner, HostPid pid,
   SSI_ASSIGN(carried.block_.address,
              PlaceForBlock(there, kernel, own, carried.block_.size));
   RemoteAddr stubs{carried.block_.address};
-  SSI_ASSIGN(
-      carried.detours_,
-      MakeDetours(image.vdso, local,
-                  {.carried = RemoteAddr{vdso->start},
-                   .stubs = stubs,
-                   .local = stubs + kPageSize +
-                            (VdsoIn(kernel)->start - from)}));
+  SSI_ASSIGN(carried.detours_,
+             MakeDetours(image.vdso, local,
+                         {.carried = RemoteAddr{vdso->start},
+                          .stubs = stubs,
+                          .local = stubs + kPageSize +
+                                   (VdsoIn(kernel)->start - from)}));
   for (const auto& thread : image.threads) {
     if (!thread.exited && carried.detours_.Torn(thread.registers.ip())) {
       return Fail(ErrorCode::kUnsupported,
@@ -136,8 +121,7 @@ Status CarriedVdso::MakeBlock(CallRunner& runner,
   CallBatch batch(runner);
   for (const auto& vma : kernel) {
     batch.Add("mremap of the vdso", SYS_mremap,
-              {vma.start, vma.size(), vma.size(),
-               MREMAP_MAYMOVE | MREMAP_FIXED,
+              {vma.start, vma.size(), vma.size(), MREMAP_MAYMOVE | MREMAP_FIXED,
                block_.address + kPageSize + (vma.start - kernel[0].start)});
   }
   auto map = [&batch](std::uint64_t address, std::uint64_t size, int prot) {

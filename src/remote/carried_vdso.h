@@ -14,11 +14,12 @@
 
 namespace ssi {
 
-// Home's vdso in a body whose kernel has another one. Its code is where the
-// program knows it, with jumps into a block of ours: a page of stubs, and the
-// vdso of this node with its time pages. Where home has time pages are zeros:
-// in these, code of home's vdso that a thread returns to from a signal handler
-// finds no clock, and makes the system call.
+// Home's vdso in a body. Its code is where the program knows it, with jumps
+// into a block of ours: a page of stubs, and the vdso of this node with its
+// time pages. So it is whether or not the two kernels are the same: what a
+// signal handler returns to may be the middle of either vdso, and both can
+// follow it to any other node, to find zeros for time pages there. In these the
+// code finds no clock, and makes the system call.
 //
 // Owner:      the body.
 // Threads:    the tracer's.
@@ -26,10 +27,6 @@ namespace ssi {
 //             unmap or change any of it, to its own harm only.
 class CarriedVdso {
  public:
-  // Whether the vdso of this kernel is the image's, so that it can just be
-  // moved there. `now`: what a fresh process has. SSI_PROBE=-same_vdso says no.
-  static Result<bool> IsNeeded(HostPid pid, const std::vector<Vma>& now,
-                               const ProcessImage& image);
   // `own`: pages of ours that the body has besides.
   static Result<CarriedVdso> Place(CallRunner& runner, HostPid pid,
                                    const std::vector<Vma>& now,
