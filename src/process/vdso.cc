@@ -30,7 +30,7 @@ std::optional<T> At(Bytes code, std::uint64_t offset) {
   if (offset > code.size() || code.size() - offset < sizeof(T)) {
     return std::nullopt;
   }
-  T value;
+  T value{};
   std::memcpy(&value, code.data() + offset, sizeof value);
   return value;
 }

@@ -28,6 +28,7 @@ std::vector<Vma> KernelPages(const std::vector<Vma>& vmas) {
 
 std::vector<Vma> AreasOf(const ProcessImage& image) {
   std::vector<Vma> vmas;
+  vmas.reserve(image.areas.size());
   for (const auto& area : image.areas) {
     vmas.push_back(area.vma);
   }
