@@ -375,7 +375,6 @@ void HomeMove::DescribeFiles(wire::AskDetails& details) {
 void HomeMove::DescribeAsk(wire::AskDetails& details) {
   details.set_home(places_.node);
   details.set_command(process_.command);
-  migration::DescribeVdso(details);
   details.set_possible_cpus(
       static_cast<std::uint32_t>(::sysconf(_SC_NPROCESSORS_CONF)));
   DescribeFiles(details);

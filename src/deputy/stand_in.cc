@@ -296,6 +296,7 @@ Result<CapturedProcess> StandIn::Capture(MappedFiles& files) {
     }
     image.areas.push_back(std::move(area));
   }
+  SSI_TRY(CaptureVdso(image));
   captured.contents = std::move(pages.contents);
   image.guards = std::move(pages.guards);
   captured.unreadable = UnreadableParts(vmas_, captured.contents);
@@ -305,6 +306,16 @@ Result<CapturedProcess> StandIn::Capture(MappedFiles& files) {
     shown_.clear();
   }
   return captured;
+}
+
+Status StandIn::CaptureVdso(ProcessImage& image) const {
+  for (const auto& vma : vmas_) {
+    if (vma.kind == Vma::Kind::kVdso) {
+      image.vdso.resize(vma.size());
+      SSI_TRY(ReadMemory(living(), RemoteAddr{vma.start}, image.vdso));
+    }
+  }
+  return {};
 }
 
 std::vector<MemoryRun> StandIn::RangesToKeep() const {

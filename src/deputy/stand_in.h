@@ -115,6 +115,7 @@ class StandIn {
   using Calls = std::function<Status(StandInThread&, CallBatch&)>;
   Status RunInAll(const Calls& calls);
   Status CaptureThreads();
+  Status CaptureVdso(ProcessImage& image) const;
   Status StopAll();
   Status PlantMore(const Tracee& tracee, Injector& injector,
                    const std::vector<Vma>& vmas, std::size_t threads);

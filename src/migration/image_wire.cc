@@ -37,11 +37,10 @@ constexpr std::array kBounds = {
     &MemoryLayout::env_end};
 
 constexpr std::array kStates = {
-    &ProcessStates::personality,      &ProcessStates::dumpable,
-    &ProcessStates::thp_disable,      &ProcessStates::timer_slack,
-    &ProcessStates::tsc_mode,         &ProcessStates::mdwe,
-    &ProcessStates::membarrier,       &ProcessStates::no_new_privs,
-    &ProcessStates::extended_features};
+    &ProcessStates::dumpable,          &ProcessStates::thp_disable,
+    &ProcessStates::timer_slack,       &ProcessStates::mdwe,
+    &ProcessStates::membarrier,        &ProcessStates::no_new_privs,
+    &ProcessStates::extended_features, &ProcessStates::protection_keys};
 
 void AreaToWire(const ImageArea& area, wire::Area& out) {
   out.set_start(area.vma.start);
@@ -113,6 +112,8 @@ void ThreadToWire(const ThreadImage& thread, wire::Thread& out) {
   out.set_exited(thread.exited);
   out.set_cpu_user_ns(thread.cpu_elsewhere.user.count());
   out.set_cpu_system_ns(thread.cpu_elsewhere.system.count());
+  out.set_personality(thread.personality);
+  out.set_tsc_mode(thread.tsc_mode);
   if (thread.pending) {
     auto& pending = *out.mutable_pending();
     pending.set_number(thread.pending->number);
@@ -154,6 +155,8 @@ Result<ThreadImage> ThreadFromWire(const wire::Thread& in) {
   thread.exited = in.exited();
   thread.cpu_elsewhere = {nanoseconds(in.cpu_user_ns()),
                           nanoseconds(in.cpu_system_ns())};
+  thread.personality = in.personality();
+  thread.tsc_mode = in.tsc_mode();
   if (in.has_pending()) {
     PendingCall pending;
     pending.number = in.pending().number();
@@ -308,6 +311,7 @@ void ToWire(const CapturedProcess& captured, wire::Image& out) {
   RunsToWire(image.guards, *out.mutable_guards());
   out.mutable_descriptors()->Assign(image.descriptors.begin(),
                                     image.descriptors.end());
+  out.set_vdso(image.vdso.data(), image.vdso.size());
   RunsToWire(captured.contents, *out.mutable_contents());
   TablesToWire(image, out);
   out.set_clock_floor_monotonic_ns(image.clock_floor.monotonic.count());
@@ -348,6 +352,13 @@ Result<CapturedProcess> FromWire(const wire::Image& in) {
                 in.descriptors_size());
   }
   image.descriptors.assign(in.descriptors().begin(), in.descriptors().end());
+  constexpr std::size_t kMostVdso = 1 << 16;
+  if (in.vdso().size() > kMostVdso) {
+    return Fail(ErrorCode::kProtocol, "image: a vdso of {} bytes",
+                in.vdso().size());
+  }
+  auto vdso = std::as_bytes(std::span(in.vdso()));
+  image.vdso.assign(vdso.begin(), vdso.end());
   captured.contents = RunsFromWire(in.contents());
   if (!ContentsFit(captured)) {
     return Fail(ErrorCode::kProtocol, "image: contents outside of areas");

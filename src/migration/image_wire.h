@@ -9,7 +9,7 @@
 namespace ssi::migration {
 
 // Raised by every change that the other side must know of.
-inline constexpr std::uint32_t kImageFormat = 3;
+inline constexpr std::uint32_t kImageFormat = 4;
 
 // More areas than the kernel's default limit (vm.max_map_count 65530) make no
 // process, whatever a peer says.

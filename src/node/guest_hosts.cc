@@ -185,9 +185,8 @@ void GuestHosts::OnMessage(const std::shared_ptr<Host>& host,
     CheckLeft();
   } else if (message.has_ended()) {
     sessions_.erase(message.ended().session());
-    if (--host->sessions == 0) {
-      Retire(host);
-    }
+    // It stays for a while, with the files that it has, if its job comes back.
+    --host->sessions;
   }
 }
 

@@ -1,5 +1,7 @@
 #include "process/capture.h"
 
+#include <cpuid.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -131,6 +133,16 @@ Result<ThreadImage> CaptureThread(const Tracee& tracee, HomePid tid) {
   SSI_ASSIGN(thread.signal_mask, tracee.GetSignalMask());
   SSI_TRY(CaptureRseq(tracee, thread));
   SSI_TRY(CaptureRobustList(tracee.pid(), thread));
+  // Each thread has its own. Where it cannot be read, it stays the default.
+  auto personality =
+      ReadFile(fmt::format("/proc/{}/personality", Raw(tracee.pid())));
+  if (personality) {
+    thread.personality = ParseNumber<std::int64_t>(
+                             std::string_view(*personality)
+                                 .substr(0, personality->find_first_of(" \n")),
+                             16)
+                             .value_or(-1);
+  }
   return thread;
 }
 
@@ -197,6 +209,33 @@ Status CaptureByCalls(CallRunner& runner, ProcessImage& image) {
   return {};
 }
 
+Result<std::int64_t> AllocatedKeys(CallRunner& runner) {
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  constexpr unsigned kOspke = 1U << 4;  // in ECX of leaf 7
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0 ||
+      (ecx & kOspke) == 0) {
+    return -1;
+  }
+  // The page after the last one: never mapped. For an allocated key that is the
+  // error, for another one the key is (mm/mprotect.c, do_mprotect_pkey).
+  constexpr std::uint64_t kNowhere = 0x7fff'ffff'f000;
+  constexpr std::uint64_t kMostKeys = 15;
+  std::vector<AgentCall> calls;
+  for (std::uint64_t key = 1; key <= kMostKeys; ++key) {
+    calls.push_back(
+        {SYS_pkey_mprotect, {kNowhere, kPageSize, PROT_NONE, key}, 0});
+  }
+  SSI_TRY(runner.Run(calls));
+  std::int64_t keys = 0;
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    keys |= calls[i].result == -ENOMEM ? std::int64_t{2} << i : 0;
+  }
+  return keys;
+}
+
 namespace {
 
 struct StateCall {
@@ -206,7 +245,6 @@ struct StateCall {
 };
 // What the program can set anew wherever it is; an error is "not known".
 const std::array kStateCalls = {
-    StateCall{SYS_personality, {0xffffffff}, &ProcessStates::personality},
     StateCall{SYS_prctl, {PR_GET_THP_DISABLE}, &ProcessStates::thp_disable},
     StateCall{SYS_prctl, {PR_GET_TIMERSLACK}, &ProcessStates::timer_slack},
     StateCall{SYS_prctl, {PR_GET_MDWE}, &ProcessStates::mdwe},
@@ -219,24 +257,17 @@ Status CaptureStates(CallRunner& runner, ProcessStates& states) {
   for (const auto& state : kStateCalls) {
     calls.push_back({state.number, state.args, 0});
   }
-  calls.push_back({SYS_prctl, {PR_GET_TSC, Raw(runner.space())}, 0});
-  std::uint64_t features_slot = 8;
-  calls.push_back({SYS_arch_prctl,
-                   {kArchGetXcompPerm, Raw(runner.space()) + features_slot},
-                   0});
+  calls.push_back(
+      {SYS_arch_prctl, {kArchGetXcompPerm, Raw(runner.space())}, 0});
   SSI_TRY(runner.Run(calls));
   for (std::size_t i = 0; i < kStateCalls.size(); ++i) {
     states.*kStateCalls[i].member = std::max(calls[i].result, std::int64_t{-1});
   }
-  std::int32_t tsc = 0;
-  if (calls[kStateCalls.size()].result == 0) {
-    SSI_TRY(runner.Get(0, std::as_writable_bytes(std::span(&tsc, 1))));
-    states.tsc_mode = tsc;
-  }
   if (calls.back().result == 0) {
-    SSI_TRY(runner.Get(features_slot, std::as_writable_bytes(std::span(
-                                          &states.extended_features, 1))));
+    SSI_TRY(runner.Get(
+        0, std::as_writable_bytes(std::span(&states.extended_features, 1))));
   }
+  SSI_ASSIGN(states.protection_keys, AllocatedKeys(runner));
   return {};
 }
 
@@ -273,12 +304,14 @@ Status CaptureMovingParts(CallRunner& runner, ProcessImage& image) {
 
 namespace {
 constexpr std::uint64_t kTidAnswer = 32;
+constexpr std::uint64_t kTscAnswer = 40;
 }  // namespace
 
-std::array<AgentCall, 2> ThreadQuestions(RemoteAddr space) {
+std::array<AgentCall, 3> ThreadQuestions(RemoteAddr space) {
   return {
       AgentCall{SYS_sigaltstack, {0, Raw(space)}, 0},
-      AgentCall{SYS_prctl, {PR_GET_TID_ADDRESS, Raw(space + kTidAnswer)}, 0}};
+      AgentCall{SYS_prctl, {PR_GET_TID_ADDRESS, Raw(space + kTidAnswer)}, 0},
+      AgentCall{SYS_prctl, {PR_GET_TSC, Raw(space + kTscAnswer)}, 0}};
 }
 
 Status TakeThreadAnswers(CallRunner& runner, std::span<const AgentCall> answers,
@@ -294,6 +327,9 @@ Status TakeThreadAnswers(CallRunner& runner, std::span<const AgentCall> answers,
   // SS_ONSTACK is computed from the stack pointer, never set.
   constexpr std::uint32_t kOnStack = 1;
   stack.flags &= ~kOnStack;
+  std::int32_t tsc = 0;
+  SSI_TRY(runner.Get(kTscAnswer, std::as_writable_bytes(std::span(&tsc, 1))));
+  thread.tsc_mode = tsc;
   return runner.Get(kTidAnswer, std::as_writable_bytes(
                                     std::span(&thread.clear_child_tid, 1)));
 }

@@ -36,10 +36,13 @@ Status CaptureByCalls(CallRunner& runner, ProcessImage& image);
 // only brk and what the program can set unseen.
 Status CaptureMovingParts(CallRunner& runner, ProcessImage& image);
 
-// What only calls of each thread itself can tell: its alternate stack and its
-// tid address. `space`: kThreadAnswers bytes of its memory.
+// Which protection keys are allocated, a bit for each; -1 without such keys.
+Result<std::int64_t> AllocatedKeys(CallRunner& runner);
+
+// What only calls of each thread itself can tell: its alternate stack, its tid
+// address, its TSC mode. `space`: kThreadAnswers bytes of its memory.
 constexpr std::size_t kThreadAnswers = 64;
-std::array<AgentCall, 2> ThreadQuestions(RemoteAddr space);
+std::array<AgentCall, 3> ThreadQuestions(RemoteAddr space);
 Status TakeThreadAnswers(CallRunner& runner, std::span<const AgentCall> answers,
                          ThreadImage& thread);
 

@@ -105,7 +105,10 @@ struct ThreadImage {
   // Taken from the queues at home, and not delivered where it was frozen.
   std::vector<QueuedSignal> undelivered;
   CpuTime cpu_elsewhere;  // used where it was before
-  std::string name;       // comm; empty: leave alone
+  std::string name;  // comm; empty: leave alone
+  // -1: leave alone.
+  std::int64_t personality = -1;
+  std::int64_t tsc_mode = -1;  // PR_SET_TSC
 };
 
 struct ResourceLimit {
@@ -117,15 +120,14 @@ constexpr std::size_t kLimitCount = 16;  // RLIM_NLIMITS
 // Process-wide states that prctl and its kind hold. -1: not known or not on
 // this kernel, leave alone.
 struct ProcessStates {
-  std::int64_t personality = -1;
   std::int64_t dumpable = -1;
   std::int64_t thp_disable = -1;
   std::int64_t timer_slack = -1;
-  std::int64_t tsc_mode = -1;
   std::int64_t mdwe = -1;
   std::int64_t membarrier = -1;
   std::int64_t no_new_privs = -1;
   std::int64_t extended_features = -1;  // ARCH_GET_XCOMP_PERM
+  std::int64_t protection_keys = -1;    // a bit for each that is allocated
 };
 
 // Values of the clocks that the process may have read: no clock may show it
@@ -144,6 +146,7 @@ struct ProcessImage {
   SignalActions actions{};
   ProcessStates states;
   std::vector<std::uint64_t> descriptors;  // the LDT; empty: it has none
+  std::vector<std::byte> vdso;             // its code, of the kernel at home
   std::array<ResourceLimit, kLimitCount> limits{};
   ClockFloor clock_floor;
   CpuTime cpu_elsewhere;  // used where it was before, all hops together

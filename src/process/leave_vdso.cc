@@ -58,13 +58,8 @@ Result<bool> Step(const Tracee& tracee, bool& stop_pending) {
 
 }  // namespace
 
-Status LeaveVdso(const Tracee& tracee, const std::vector<Vma>& vmas) {
+Status StepWhile(const Tracee& tracee, const GoesOn& goes_on) {
   SSI_ASSIGN(auto registers, tracee.GetRegisters());
-  const Vma* vma = FindVma(vmas, Raw(registers.ip()));
-  if (registers.InCall() || vma == nullptr || vma->kind != Vma::Kind::kVdso) {
-    return {};
-  }
-  SSI_ASSIGN(Vdso vdso, Vdso::Read(tracee.pid(), *vma));
   SSI_ASSIGN(std::uint64_t mask, tracee.GetSignalMask());
   // A fault that is blocked would reset its handler.
   SSI_TRY(tracee.SetSignalMask(kAllSignals &
@@ -72,7 +67,7 @@ Status LeaveVdso(const Tracee& tracee, const std::vector<Vma>& vmas) {
   bool stop_pending = false;
   int steps = 0;
   for (bool stepped = true;
-       stepped && vdso.Reads(registers.ip()) && steps < kMostSteps; ++steps) {
+       stepped && goes_on(registers.ip()) && steps < kMostSteps; ++steps) {
     SSI_ASSIGN(stepped, Step(tracee, stop_pending));
     SSI_ASSIGN(registers, tracee.GetRegisters());
   }
@@ -84,6 +79,16 @@ Status LeaveVdso(const Tracee& tracee, const std::vector<Vma>& vmas) {
     return Fail(ErrorCode::kRetry, "it does not finish reading a clock");
   }
   return {};
+}
+
+Status LeaveVdso(const Tracee& tracee, const std::vector<Vma>& vmas) {
+  SSI_ASSIGN(auto registers, tracee.GetRegisters());
+  const Vma* vma = FindVma(vmas, Raw(registers.ip()));
+  if (registers.InCall() || vma == nullptr || vma->kind != Vma::Kind::kVdso) {
+    return {};
+  }
+  SSI_ASSIGN(Vdso vdso, Vdso::Read(tracee.pid(), *vma));
+  return StepWhile(tracee, [&vdso](RemoteAddr ip) { return vdso.Reads(ip); });
 }
 
 }  // namespace ssi

@@ -1,6 +1,7 @@
 #ifndef SSI_PROCESS_LEAVE_VDSO_H_
 #define SSI_PROCESS_LEAVE_VDSO_H_
 
+#include <functional>
 #include <vector>
 
 #include "base/result.h"
@@ -16,6 +17,11 @@ namespace ssi {
 // pending meanwhile. The thread is stopped again afterwards, as before. kRetry
 // where it takes too long.
 Status LeaveVdso(const Tracee& tracee, const std::vector<Vma>& vmas);
+
+// The same for any code: lets a stopped thread make steps while `goes_on` says
+// so of where it is. Ends early where it faults.
+using GoesOn = std::function<bool(RemoteAddr ip)>;
+Status StepWhile(const Tracee& tracee, const GoesOn& goes_on);
 
 }  // namespace ssi
 

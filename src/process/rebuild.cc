@@ -115,22 +115,33 @@ void AddFinalProtection(CallBatch& batch, const ImageArea& area,
   }
 }
 
-// Protection keys are numbers that pkey_alloc gives in order: take them all up
-// to the highest in use, then give back those that are not.
+// Protection keys are numbers that pkey_alloc gives in order: take them until
+// all are there that the program has, then give back those that it has not.
+// (In the stand-in, those of when it left are allocated still.)
 Status AllocateKeys(CallRunner& runner, const ProcessImage& image) {
-  int highest = 0;
+  std::int64_t wanted = std::max<std::int64_t>(image.states.protection_keys, 0);
   for (const auto& area : image.areas) {
-    highest = std::max(highest, area.vma.protection_key);
-  }
-  std::vector<AgentCall> calls(static_cast<std::size_t>(highest),
-                               AgentCall{SYS_pkey_alloc, {0, 0}, 0});
-  SSI_TRY(runner.Run(calls));
-  for (std::size_t i = 0; i < calls.size(); ++i) {
-    if (calls[i].result < 0) {
-      return FailErrno(static_cast<int>(-calls[i].result), "pkey_alloc");
+    if (area.vma.protection_key != 0) {
+      wanted |= std::int64_t{1} << area.vma.protection_key;
     }
   }
-  return {};
+  SSI_ASSIGN(std::int64_t keys, AllocatedKeys(runner));
+  keys = std::max<std::int64_t>(keys, 0);
+  while ((wanted & ~keys) != 0) {
+    std::array<AgentCall, 1> call = {AgentCall{SYS_pkey_alloc, {0, 0}, 0}};
+    SSI_TRY(runner.Run(call));
+    if (call[0].result < 0) {
+      return FailErrno(static_cast<int>(-call[0].result), "pkey_alloc");
+    }
+    keys |= std::int64_t{1} << call[0].result;
+  }
+  CallBatch batch(runner);
+  for (std::uint64_t key = 1; key < 16; ++key) {
+    if ((keys & ~wanted) >> key & 1) {
+      batch.Add("pkey_free", SYS_pkey_free, {key});
+    }
+  }
+  return batch.Flush();
 }
 
 // prctl_mm_map (uapi/linux/prctl.h).
@@ -170,46 +181,6 @@ Status RestoreLayout(CallRunner& runner, const MemoryLayout& layout) {
 }
 
 }  // namespace
-
-Status MoveVdso(CallRunner& runner, const std::vector<Vma>& now,
-                const ProcessImage& image) {
-  auto kernel_pages = [](const Vma& vma) {
-    return vma.kind == Vma::Kind::kVdso || vma.kind == Vma::Kind::kVvar;
-  };
-  std::vector<Vma> from;
-  std::copy_if(now.begin(), now.end(), std::back_inserter(from), kernel_pages);
-  std::vector<Vma> to;
-  for (const auto& area : image.areas) {
-    if (kernel_pages(area.vma)) {
-      to.push_back(area.vma);
-    }
-  }
-  bool same = from.size() == to.size() &&
-              std::equal(from.begin(), from.end(), to.begin(),
-                         [](const Vma& a, const Vma& b) {
-                           return a.name == b.name && a.size() == b.size();
-                         });
-  if (!same) {
-    return Fail(ErrorCode::kUnsupported,
-                "the vdso of this node's kernel has another shape");
-  }
-  // Old and new ranges may overlap: through a temporary place. One mremap per
-  // area, because before Linux 6.17 it takes only one.
-  constexpr std::uint64_t kTemporary = kSiteLimit;
-  CallBatch batch(runner);
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    batch.Add("mremap of the vdso", SYS_mremap,
-              {from[i].start, from[i].size(), from[i].size(),
-               MREMAP_MAYMOVE | MREMAP_FIXED,
-               kTemporary + (from[i].start - from[0].start)});
-  }
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    batch.Add("mremap of the vdso", SYS_mremap,
-              {kTemporary + (from[i].start - from[0].start), from[i].size(),
-               from[i].size(), MREMAP_MAYMOVE | MREMAP_FIXED, to[i].start});
-  }
-  return batch.Flush();
-}
 
 Status MapAreas(CallRunner& runner, const ProcessImage& image,
                 const std::vector<MemoryRun>& contents,
@@ -325,10 +296,6 @@ Status RestoreStates(CallRunner& runner, const ProcessImage& image,
     }
   }
   const ProcessStates& states = image.states;
-  if (states.personality >= 0) {
-    batch.Add("personality", SYS_personality,
-              {static_cast<std::uint64_t>(states.personality)});
-  }
   if (states.thp_disable >= 0) {
     batch.Add("PR_SET_THP_DISABLE", SYS_prctl,
               {PR_SET_THP_DISABLE,
@@ -348,10 +315,6 @@ Status RestoreStates(CallRunner& runner, const ProcessImage& image,
     if ((states.membarrier >> bit & 1) != 0) {
       batch.Add("membarrier", SYS_membarrier, {std::uint64_t{1} << bit, 0, 0});
     }
-  }
-  if (states.tsc_mode > 0) {
-    batch.Add("PR_SET_TSC", SYS_prctl,
-              {PR_SET_TSC, static_cast<std::uint64_t>(states.tsc_mode)});
   }
   // Before the registers themselves: AMX (18), the only one so far that a
   // process must ask for.
@@ -374,6 +337,14 @@ Status AddThreadStates(CallBatch& batch, const ThreadImage& thread) {
     thread.name.copy(name.data(), name.size() - 1);
     SSI_ASSIGN(RemoteAddr name_at, batch.PlaceObject(name));
     batch.Add("PR_SET_NAME", SYS_prctl, {PR_SET_NAME, Raw(name_at)});
+  }
+  if (thread.personality >= 0) {
+    batch.Add("personality", SYS_personality,
+              {static_cast<std::uint64_t>(thread.personality)});
+  }
+  if (thread.tsc_mode > 0) {
+    batch.Add("PR_SET_TSC", SYS_prctl,
+              {PR_SET_TSC, static_cast<std::uint64_t>(thread.tsc_mode)});
   }
   AddRegister(batch, thread);
   return {};

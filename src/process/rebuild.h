@@ -23,11 +23,6 @@ struct FileToMap {
 };
 using FileNumber = std::function<Result<FileToMap>(std::uint32_t file_id)>;
 
-// Moves the kernel's own pages ([vvar], [vdso]) from where `now` has them to
-// where the image has them.
-Status MoveVdso(CallRunner& runner, const std::vector<Vma>& now,
-                const ProcessImage& image);
-
 // Maps every area but vdso, vvar and kept ones, writable where contents will
 // follow (`contents`: the runs that will be written, in order of address).
 Status MapAreas(CallRunner& runner, const ProcessImage& image,

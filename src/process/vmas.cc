@@ -180,6 +180,28 @@ std::optional<std::uint64_t> FindFree(const std::vector<Vma>& vmas,
   return at;
 }
 
+std::vector<Vma> PartsOutside(const Vma& vma,
+                              const std::vector<MemoryRun>& runs) {
+  std::vector<Vma> parts;
+  std::uint64_t at = vma.start;
+  auto add = [&](std::uint64_t end) {
+    if (at < end) {
+      Vma& part = parts.emplace_back(vma);
+      part.start = at;
+      part.end = end;
+      part.offset = vma.offset + (at - vma.start);
+    }
+  };
+  for (const auto& run : runs) {
+    if (run.address < vma.end && run.address + run.size > at) {
+      add(run.address);
+      at = run.address + run.size;
+    }
+  }
+  add(vma.end);
+  return parts;
+}
+
 const Vma* FindVma(const std::vector<Vma>& vmas, std::uint64_t address) {
   auto after = std::upper_bound(
       vmas.begin(), vmas.end(), address,

@@ -10,6 +10,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "process/memory.h"
 
 namespace ssi {
 
@@ -80,6 +81,9 @@ Result<std::vector<Vma>> ReadVmaRanges(HostPid pid);
 std::optional<std::uint64_t> FindFree(const std::vector<Vma>& vmas,
                                       std::uint64_t size, std::uint64_t from,
                                       std::uint64_t limit);
+// What of `vma` lies in none of `runs`, which are in order of address.
+std::vector<Vma> PartsOutside(const Vma& vma,
+                              const std::vector<MemoryRun>& runs);
 // The area that contains `address`, or null.
 const Vma* FindVma(const std::vector<Vma>& vmas, std::uint64_t address);
 

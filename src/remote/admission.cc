@@ -71,10 +71,6 @@ std::optional<std::string> ReasonToRefuse(const migration::Ask& ask,
   if (auto missing = MissingFeature(ask.features, CpuFeatures())) {
     return fmt::format("the CPU of {} lacks {}", policy.node, *missing);
   }
-  if (!migration::SameVdso(details)) {
-    return fmt::format("{} runs another kernel (its vdso differs)",
-                       policy.node);
-  }
   if (auto reason = ReasonOfMemory(ask.size, policy)) {
     return reason;
   }

@@ -156,7 +156,9 @@ Status Body::MapContents(const LocalFile& local_file,
   // Its own leftovers: the program of init, its stack.
   std::vector<MemoryRun> keep = {{Raw(own_page_), site_->size()}};
   SSI_TRY(UnmapRanges(runner, RangesToUnmap(now, keep)));
-  SSI_TRY(MoveVdso(runner, now, incoming_.image));
+  SSI_ASSIGN(auto vdso,
+             CarriedVdso::Place(runner, pid(), now, incoming_.image, keep[0]));
+  vdso_.emplace(std::move(vdso));
   std::map<std::uint32_t, FileToMap> numbers;
   auto number_of = [&](std::uint32_t id) -> Result<FileToMap> {
     if (auto known = numbers.find(id); known != numbers.end()) {

@@ -16,8 +16,10 @@
 #include "base/unique_fd.h"
 #include "process/agent_site.h"
 #include "process/image.h"
+#include "process/page_scan.h"
 #include "process/rebuild.h"
 #include "process/tracee.h"
+#include "remote/carried_vdso.h"
 #include "remote/guest_thread.h"
 #include "remote/sandbox.h"
 
@@ -122,8 +124,12 @@ class Body {
   Status EndLeader();
   Result<std::int64_t> MakeClone(const Tracee& tracee, const Registers& before,
                                  HostPid& made);
-  Status CaptureThreads(const std::vector<Vma>& vmas, ProcessImage& image);
+  Status CaptureThreads(ProcessImage& image);
   Status CaptureAreas(const std::vector<Vma>& vmas, CapturedProcess& captured);
+  Result<std::vector<MemoryRun>> NotOfProgram(const std::vector<Vma>& vmas,
+                                              bool& block_awaited) const;
+  Status CaptureArea(const Vma& vma, const PageScanner& scanner,
+                     ProcessImage& image, ScannedPages& pages) const;
   Status LearnFiles();
   Status LearnFileAt(const std::vector<Vma>& now, std::uint64_t address,
                      std::uint32_t file);
@@ -142,6 +148,7 @@ class Body {
   RemoteAddr own_page_;
   UniqueFd listener_;
   GuestThread::Wait wait_ = GuestThread::Wait::kKillable;
+  std::optional<CarriedVdso> vdso_;  // from Build on
   bool leader_exited_ = false;
   std::map<HomePid, HostPid> threads_;  // but the first one
   std::optional<AgentSite> site_;       // until it leaves the agent

@@ -4,14 +4,13 @@
 #include "base/files.h"
 #include "process/call_runner.h"
 #include "process/capture.h"
-#include "process/leave_vdso.h"
 #include "process/page_reader.h"
 #include "process/page_scan.h"
 #include "remote/body.h"
 
 namespace ssi {
 
-Status Body::CaptureThreads(const std::vector<Vma>& vmas, ProcessImage& image) {
+Status Body::CaptureThreads(ProcessImage& image) {
   SSI_ASSIGN(RemoteAddr instruction, OwnSyscall());
   image.threads.clear();
   if (leader_exited_) {
@@ -21,7 +20,7 @@ Status Body::CaptureThreads(const std::vector<Vma>& vmas, ProcessImage& image) {
   }
   auto capture = [&](HomePid tid, HostPid here) -> Status {
     Tracee tracee(here);
-    SSI_TRY(LeaveVdso(tracee, vmas));
+    SSI_TRY(vdso_->Leave(tracee));
     SSI_ASSIGN(ThreadImage thread, CaptureThread(tracee, tid));
     SSI_ASSIGN(auto injector, Injector::Begin(tracee, instruction));
     InjectingRunner runner(injector, here, own_space(), kPageSize);
@@ -46,7 +45,7 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
   ProcessImage& image = captured.image;
   image = std::move(followed);
   SSI_ASSIGN(auto vmas, ReadVmas(living()));
-  SSI_TRY(CaptureThreads(vmas, image));
+  SSI_TRY(CaptureThreads(image));
   {
     SSI_ASSIGN(RemoteAddr instruction, OwnSyscall());
     SSI_ASSIGN(auto injector, Injector::Begin(Tracee(living()), instruction));
@@ -60,43 +59,83 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
   return captured;
 }
 
+Result<std::vector<MemoryRun>> Body::NotOfProgram(const std::vector<Vma>& vmas,
+                                                  bool& block_awaited) const {
+  std::vector<MemoryRun> runs = {{Raw(own_page_), kOwnSize}};
+  auto carried = vdso_->NotOfProgram();
+  runs.insert(runs.end(), carried.begin(), carried.end());
+  std::sort(runs.begin(), runs.end(),
+            [](const MemoryRun& a, const MemoryRun& b) {
+              return a.address < b.address;
+            });
+  auto look = [&](HostPid here) -> Status {
+    SSI_ASSIGN(bool awaited, vdso_->IsAwaited(Tracee(here), vmas));
+    block_awaited |= awaited;
+    return {};
+  };
+  if (!leader_exited_) {
+    SSI_TRY(look(pid()));
+  }
+  for (const auto& [tid, here] : threads_) {
+    SSI_TRY(look(here));
+  }
+  return runs;
+}
+
+Status Body::CaptureArea(const Vma& vma, const PageScanner& scanner,
+                         ProcessImage& image, ScannedPages& pages) const {
+  if (vma.kind == Vma::Kind::kVsyscall || vma.kind == Vma::Kind::kOther) {
+    return {};
+  }
+  ImageArea area;
+  area.vma = vma;
+  if (vma.kind == Vma::Kind::kFile || vma.kind == Vma::Kind::kShared) {
+    // Shared: what the program has mapped so here, read-only.
+    auto file = FileOf(vma);
+    if (!file) {
+      return Fail(ErrorCode::kProtocol, "unknown file mapped at {:#x}",
+                  vma.start);
+    }
+    area.source = ImageArea::Source::kFile;
+    area.file = *file;
+    area.vma.kind = Vma::Kind::kFile;
+    if (vma.kind == Vma::Kind::kFile) {
+      SSI_TRY(scanner.Scan(vma, pages));
+    }
+  } else {
+    SSI_TRY(scanner.Scan(vma, pages));
+  }
+  image.areas.push_back(std::move(area));
+  return {};
+}
+
 Status Body::CaptureAreas(const std::vector<Vma>& vmas,
                           CapturedProcess& captured) {
   ProcessImage& image = captured.image;
   SSI_ASSIGN(auto scanner, PageScanner::Open(living()));
+  bool block_awaited = false;
+  SSI_ASSIGN(auto others, NotOfProgram(vmas, block_awaited));
   ScannedPages pages;
   image.areas.clear();
   for (const auto& vma : vmas) {
-    bool ours =
-        vma.start >= Raw(own_page_) && vma.end <= Raw(own_page_) + kOwnSize;
-    if (ours || vma.kind == Vma::Kind::kVsyscall ||
-        vma.kind == Vma::Kind::kOther) {
-      continue;
+    // The kernel may have made one area of ours and of the program's.
+    for (const auto& part : PartsOutside(vma, others)) {
+      SSI_TRY(CaptureArea(part, scanner, image, pages));
     }
-    ImageArea area;
-    area.vma = vma;
-    if (vma.kind == Vma::Kind::kVdso) {
-      area.source = ImageArea::Source::kVdso;
-    } else if (vma.kind == Vma::Kind::kVvar) {
-      area.source = ImageArea::Source::kVvar;
-    } else if (vma.kind == Vma::Kind::kFile || vma.kind == Vma::Kind::kShared) {
-      // Shared: what the program has mapped so here, read-only.
-      auto file = FileOf(vma);
-      if (!file) {
-        return Fail(ErrorCode::kProtocol, "unknown file mapped at {:#x}",
-                    vma.start);
-      }
-      area.source = ImageArea::Source::kFile;
-      area.file = *file;
-      area.vma.kind = Vma::Kind::kFile;
-      if (vma.kind == Vma::Kind::kFile) {
-        SSI_TRY(scanner.Scan(vma, pages));
-      }
-    } else {
-      SSI_TRY(scanner.Scan(vma, pages));
-    }
-    image.areas.push_back(std::move(area));
   }
+  const auto& kernel = vdso_->areas();
+  image.areas.insert(image.areas.end(), kernel.begin(), kernel.end());
+  if (block_awaited) {
+    vdso_->AddBlock(vmas, image.areas, pages.contents);
+  }
+  std::sort(image.areas.begin(), image.areas.end(),
+            [](const ImageArea& a, const ImageArea& b) {
+              return a.vma.start < b.vma.start;
+            });
+  std::sort(pages.contents.begin(), pages.contents.end(),
+            [](const MemoryRun& a, const MemoryRun& b) {
+              return a.address < b.address;
+            });
   captured.contents = std::move(pages.contents);
   image.guards = std::move(pages.guards);
   captured.unreadable = UnreadableParts(vmas, captured.contents);

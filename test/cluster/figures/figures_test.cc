@@ -259,6 +259,48 @@ TEST_CASE("a call that a move takes back counts once", "[sample]") {
   }
 }
 
+// Of a file that only home has, once to each node, from wherever; of those that
+// all nodes have (the interpreter's own) never.
+TEST_CASE("bytes of a mapped file go to a node once", "[sample]") {
+  constexpr std::uint64_t kSize = 12 << 20;
+  Cluster cluster(3);
+  std::string stats = cluster.folder() + "/stats";
+  std::string data = cluster.folder() + "/data";
+  std::ofstream(data) << std::string(kSize, 'x');
+  Job job(cluster, {"--stats", stats},
+          {"/usr/bin/python3", "-I", "-c",
+           "import mmap, os, sys, time\n"
+           "f = open(sys.argv[1] + '/data', 'rb')\n"
+           "m = mmap.mmap(f.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ)\n"
+           "while not os.path.exists(sys.argv[1] + '/go'):\n"
+           "  assert m[::4096] == b'x' * (len(m) // 4096)\n",
+           cluster.folder()});
+  pid_t pid = job.CommandPid();
+  REQUIRE(Eventually(
+      [pid, &data] {
+        return ReadAllOf("/proc/" + std::to_string(pid) + "/maps").find(data) !=
+               std::string::npos;
+      },
+      10s));
+  std::map<std::string, int> visits;
+  for (const char* node :
+       {"n2", "n3", "n2", "n3", "n1", "n3", "n2", "n1", "n2"}) {
+    bool moved = job.MoveTo(node);
+    INFO(job.last_refusal());
+    REQUIRE(moved);
+  }
+  std::ofstream(cluster.folder() + "/go") << "";
+  CHECK(Describe(job.front().Wait(20s)) == "exit 0");
+  auto process = StatsIn(stats);
+  for (const auto& hop : process.hops()) {
+    INFO(hop.from() << " -> " << hop.to() << ": " << hop.bytes());
+    bool first = hop.to() != "n1" && visits[hop.to()]++ == 0;
+    CHECK((hop.bytes() > kSize) == first);
+    CHECK(hop.bytes() < kSize + (6 << 20));
+  }
+  CHECK(visits == std::map<std::string, int>{{"n2", 4}, {"n3", 3}});
+}
+
 TEST_CASE("a call that is notified and then comes home", "[sample]") {
   Cluster cluster;
   std::string stats = cluster.folder() + "/stats";

@@ -2,6 +2,7 @@ ssi_test(guests_test LABEL cluster TIMEOUT 400
   SOURCES cluster/guests/guests_test.cc cluster/guests/own_page_test.cc
           cluster/guests/supervisor_death_test.cc
           cluster/guests/coming_home_test.cc cluster/guests/let_go_test.cc
+          cluster/guests/carried_vdso_test.cc
           cluster/guests/all_modes.cc cluster/guests/guest_list.cc
           cluster/guests/guest_run.cc
   DEPS ssi_test_support ssi::proto ssi::supervisor)

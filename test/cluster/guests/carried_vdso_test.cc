@@ -1,0 +1,55 @@
+// Home's vdso goes along, whatever the kernel of the other node, and leads to
+// the local one.
+#include <sstream>
+
+#include <catch2/catch.hpp>
+
+#include "cluster/guests/all_modes.h"
+
+namespace ssi::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string LineOf(pid_t pid, const std::string& what) {
+  std::istringstream maps(ReadAllOf("/proc/" + std::to_string(pid) + "/maps"));
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find(what) != std::string::npos) {
+      return line;
+    }
+  }
+  return "none";
+}
+
+std::string RangeOf(const std::string& line) {
+  return line.substr(0, line.find(' '));
+}
+
+TEST_CASE("home's vdso is plain memory away, and the local one is aside",
+          "[sample]") {
+  Cluster cluster(3);
+  Job job(cluster, {}, {std::string(SSI_GUEST_DIR) + "/clock_reading", "60"});
+  pid_t pid = job.CommandPid();
+  std::string home = LineOf(pid, "[vdso]");
+  REQUIRE(home != "none");
+  for (const char* node : {"n2", "n3", "n2"}) {
+    REQUIRE(job.MoveTo(node));
+    REQUIRE(cluster.SeenComputing(node));
+    auto bodies = cluster.Bodies(node);
+    REQUIRE(bodies.size() == 1);
+    std::string carried = LineOf(bodies[0], RangeOf(home));
+    INFO(ReadAllOf("/proc/" + std::to_string(bodies[0]) + "/maps"));
+    CHECK(carried.find("r-xp") != std::string::npos);
+    CHECK(carried.find("[vdso]") == std::string::npos);
+    CHECK(LineOf(bodies[0], "[vdso]") != "none");
+    CHECK(RangeOf(LineOf(bodies[0], "[vdso]")) != RangeOf(home));
+  }
+  REQUIRE(job.MoveTo("n1"));
+  CHECK(LineOf(pid, "[vdso]") == home);
+  // Nothing of it is left.
+  CHECK(LineOf(pid, "300000") == "none");
+  CHECK(job.front().Runs());
+}
+
+}  // namespace
+}  // namespace ssi::test
