@@ -4,6 +4,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/fault.h"
 #include "deputy/usage.h"
 #include "migration/move_wire.h"
 #include "proto/message.h"
@@ -131,6 +132,7 @@ void Deputy::OpenSession(std::unique_ptr<Session>& session,
     return;
   }
   session.reset();
+  (void)fault::Hit("home.opening");
   wire::OpenSession request;
   request.set_node(wanted_);
   request.set_home(places_.node);
@@ -145,6 +147,7 @@ void Deputy::OpenSession(std::unique_ptr<Session>& session,
           then(std::unexpected(where.error()));
           return;
         }
+        (void)fault::Hit("home.connecting");
         session = std::make_unique<Session>(places_.loop, places_.clock, node,
                                             places_.grace, *where, first,
                                             HooksOf(node, then));
@@ -306,6 +309,7 @@ void Deputy::OnMoveFinished(migration::Outcome outcome,
                             const std::string& reason) {
   migration::Direction direction = move_->plan().direction;
   bool departs = direction == migration::Direction::kDeparture;
+  (void)fault::Hit("home.finished");
   move_.reset();
   const auto& hops = process_.history.moves();
   if (!hops.empty()) {

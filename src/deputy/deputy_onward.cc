@@ -1,4 +1,5 @@
 // From one node away straight to another.
+#include "base/fault.h"
 #include "deputy/deputy.h"
 #include "migration/move_wire.h"
 #include "proto/message.h"
@@ -42,6 +43,7 @@ void Deputy::PrepareOnward() {
     GiveUpOnward("it is away no more");
     return;
   }
+  (void)fault::Hit("home.onward");
   connecting_ = true;
   process_.session->channel().Send(session::kOnward, 0, 0, *where);
 }
