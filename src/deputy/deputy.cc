@@ -72,7 +72,7 @@ void Deputy::Answer(const MoveResult& result) {
 
 void Deputy::Move(const std::string& node, const std::string& reason,
                   OnMoved moved) {
-  if (moved_ || move_ || run_) {
+  if (moved_ || move_ || run_ || returning_) {
     moved({"stayed", "a move is under way already", 0});
     return;
   }
@@ -80,10 +80,13 @@ void Deputy::Move(const std::string& node, const std::string& reason,
   moved_ = std::move(moved);
   reason_ = reason;
   wanted_ = node;
-  back_timer_.Stop();
   if (Where() == node) {
+    // What it waits to come home for, or to go back, it goes on waiting for.
     Answer({"stayed", fmt::format("it is on {} already", node), 0});
-  } else if (node == places_.node) {
+    return;
+  }
+  back_timer_.Stop();
+  if (node == places_.node) {
     came_for_.reset();
     Return(reason);
   } else if (process_.Away()) {

@@ -19,6 +19,7 @@ void Deputy::Onward() {
             fmt::format("the connection to {} is lost and being made anew",
                         Where()),
             0});
+    AfterFailedMove(migration::Direction::kReturn);
     return;
   }
   came_for_.reset();

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -35,6 +36,14 @@ constexpr auto kRestLimit = 15s;
 bool Gone(pid_t pid) {
   char state = StateOf(pid);
   return state == '-' || state == 'Z';
+}
+
+// Neither dead nor in the hands of its tracer, nor one that is still being
+// built: those need their supervisor, which may be stopped.
+bool MayCompute(pid_t pid) {
+  constexpr std::string_view kNot = "-Zt";
+  return kNot.find(StateOf(pid)) == std::string_view::npos &&
+         !NameOf(pid).starts_with("memfd:ssi");
 }
 
 // So that the next descriptor that it opens is one too many.
@@ -121,7 +130,11 @@ bool FaultRun::Begin() {
   std::string in = folder_.path() + "/until";
   ::mkfifo(in.c_str(), 0600);
   until_ = ::open(in.c_str(), O_RDWR | O_CLOEXEC);
-  std::vector<std::string> command = {"ssirun", "--"};
+  std::vector<std::string> command = {"ssirun"};
+  if (std::getenv("SSI_LOG") != nullptr) {
+    command.emplace_back("-v");  // for who looks at one that failed
+  }
+  command.emplace_back("--");
   const auto& program = FaultPrograms()[scenario_.program].command;
   command.insert(command.end(), program.begin(), program.end());
   auto spawn = Ours(command);
@@ -161,8 +174,24 @@ std::optional<Child> FaultRun::StartMove(int node) {
   return std::optional<Child>(std::in_place, spawn);
 }
 
+// A step that is passed later than it was waited for is not to stop anybody.
+std::optional<int> FaultRun::Await(Child& child,
+                                   std::chrono::milliseconds limit) {
+  (void)Eventually(
+      [&] {
+        pid_t paused = scenario_.delay < 0ms ? Paused() : -1;
+        if (paused > 0 &&
+            (paused != victim_ || scenario_.kind != Kind::kStop)) {
+          ::kill(paused, SIGCONT);
+        }
+        return !child.Runs();
+      },
+      limit);
+  return child.Wait(0ms);
+}
+
 void FaultRun::EndMove(std::optional<Child>& move) {
-  auto status = move->Wait(kAnswerLimit);
+  auto status = Await(*move, kAnswerLimit);
   // Nobody answers where home's own do not run.
   Check(status || (scenario_.victim.node == 1 &&
                    (scenario_.kind == Kind::kStop ||
@@ -171,9 +200,16 @@ void FaultRun::EndMove(std::optional<Child>& move) {
         "a move is not answered");
 }
 
-bool FaultRun::MoveTo(int node) {
-  auto move = StartMove(node);
-  return Describe(move->Wait(kAnswerLimit)) == "exit 0";
+// Refused where the machine is busy: "it waits for a CPU".
+bool FaultRun::MoveToB() {
+  constexpr int kTries = 5;
+  for (int i = 0; i < kTries; ++i) {
+    auto move = StartMove(2);
+    if (test::Describe(move->Wait(kAnswerLimit)) == "exit 0") {
+      return true;
+    }
+  }
+  return false;
 }
 
 // ---- the fault --------------------------------------------------------------
@@ -248,7 +284,7 @@ void FaultRun::Strike(pid_t victim) {
 std::vector<std::string> FaultRun::Run() {
   bool begun = Up() && Begin();
   if (begun && scenario_.step.way != Way::kThere) {
-    begun = MoveTo(2);
+    begun = MoveToB();
     Check(begun, "it did not get to n2: " + ReadAllOf(folder_.path() + "/move"));
   }
   if (begun) {
@@ -302,7 +338,7 @@ bool FaultRun::MustEndWell() const {
 
 void FaultRun::JudgeEnd() {
   ::close(until_);
-  auto status = front_->Wait(kEndLimit);
+  auto status = Await(*front_, kEndLimit);
   ended_ = test::Describe(status);
   std::string out = ReadAllOf(folder_.path() + "/out");
   std::string err = ReadAllOf(folder_.path() + "/err");
@@ -395,8 +431,13 @@ std::string FaultRun::Tell(const std::vector<pid_t>& pids) {
 
 void FaultRun::JudgeRest() {
   std::vector<pid_t> left;
-  bool none = Eventually([&] { return (left = BodiesAnywhere()).empty(); },
-                         kRestLimit);
+  bool none = Eventually(
+      [&] {
+        left = BodiesAnywhere();
+        std::erase_if(left, [](pid_t pid) { return !MayCompute(pid); });
+        return left.empty();
+      },
+      kRestLimit);
   Check(none, "left computing:" + Tell(left));
   if (std::string twice = twice_->Stop(); !twice.empty()) {
     Check(false, twice);

@@ -35,7 +35,8 @@ class FaultRun {
   std::optional<Child> StartMove(int node);
   // Waits for its answer.
   void EndMove(std::optional<Child>& move);
-  bool MoveTo(int node);
+  bool MoveToB();
+  std::optional<int> Await(Child& child, std::chrono::milliseconds limit);
 
   pid_t Paused();
   pid_t AwaitStep(std::optional<Child>& move);
