@@ -295,8 +295,9 @@ void Deputy::AfterMove(migration::Direction direction) {
   if (direction == migration::Direction::kDeparture) {
     return;
   }
-  come_home_.reset();  // asked again where it is now
-  if (direction == migration::Direction::kOnward) {
+  if (direction == migration::Direction::kReturn) {
+    come_home_.reset();
+  } else {
     process_.session->RenewBulk();
     if (process_.other_session && process_.other_session->Open()) {
       // It is dropped when it says that it has ended.

@@ -84,6 +84,9 @@ void Deputy::GiveUpOnward(const std::string& reason) {
 void Deputy::SwitchSessions() {
   SettleUsage();
   std::swap(process_.session, process_.other_session);
+  // Asked again where it is from now on, maybe before the end of this move is
+  // looked at.
+  come_home_.reset();
   arrived_away_ = places_.clock.Monotonic();
 }
 

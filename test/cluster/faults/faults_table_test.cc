@@ -86,6 +86,9 @@ TEST_CASE("a fault of each kind", "[sample]") {
   take(Way::kOnward, Kind::kKill, "guest.rebuilt", 3);
   take(Way::kOnward, Kind::kKill, "guest.started", 2);
   take(Way::kOnward, Kind::kKill, "home.committing", 1);
+  // Home reads in one go that it runs at n3 and that it wants to come home.
+  take(Way::kOnward, Kind::kStopForAWhile, "guest.started", 1);
+  some.back().program = 2;
   JudgeTable(some);
 }
 
