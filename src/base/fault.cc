@@ -14,7 +14,7 @@ namespace ssi::fault {
 
 namespace {
 
-constexpr std::array<std::string_view, 12> kPoints = {
+constexpr std::array kPoints = std::to_array<std::string_view>({
     // In the guest supervisor, in the order of a move to it and back.
     "guest.asked",       // ASK has come
     "guest.accepting",   // before ACCEPT is said
@@ -24,15 +24,30 @@ constexpr std::array<std::string_view, 12> kPoints = {
     "guest.starting",    // GO has come
     "guest.started",     // it runs, before RUNNING is said
     "guest.call",        // the first call is being forwarded
+    "guest.onward",      // it is to connect to the node that comes next
     "guest.freezing",    // FREEZE has come
     "guest.sending",     // frozen, before the image is sent
     "guest.held",        // the image is sent, before HELD
     "guest.destroying",  // home has it, before the copy is destroyed
-};
+    // In the home supervisor, in the order of a move.
+    "home.opening",     // before a node is asked for a session
+    "home.connecting",  // it has opened one, before the connections are made
+    "home.onward",      // before the source is told to connect to the target
+    "home.asking",      // before ASK
+    "home.freezing",    // before FREEZE, or before it freezes the process
+    "home.sending",     // frozen, before the image is sent
+    "home.receiving",   // before the image comes
+    "home.refilled",    // the image is in the stand-in
+    "home.committing",  // before the place is written down and GO is said
+    "home.starting",    // GO is said, before it runs at home
+    "home.emptying",    // it runs there, before the stand-in is emptied
+    "home.finished",    // the move is over
+});
 
 struct Armed {
   std::string point;
   std::string action;
+  unsigned pass = 0;  // 0: each one
 };
 
 const Armed& TheArmed() {
@@ -42,6 +57,11 @@ const Armed& TheArmed() {
     std::string value = text == nullptr ? "" : text;
     if (auto equals = value.find('='); equals != std::string::npos) {
       armed.point = value.substr(0, equals);
+      if (auto at = armed.point.find('#'); at != std::string::npos) {
+        armed.pass = static_cast<unsigned>(
+            std::strtoul(armed.point.c_str() + at + 1, nullptr, 10));
+        armed.point.resize(at);
+      }
       armed.action = value.substr(equals + 1);
     }
     return armed;
@@ -54,6 +74,10 @@ const Armed& TheArmed() {
 Action Hit(std::string_view point) {
   const Armed& armed = TheArmed();
   if (armed.point.empty() || armed.point != point) {
+    return Action::kNone;
+  }
+  static unsigned passes = 0;
+  if (++passes != armed.pass && armed.pass != 0) {
     return Action::kNone;
   }
   if (armed.action == "kill") {

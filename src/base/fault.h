@@ -1,8 +1,9 @@
 // Named places where a test can make things go wrong.
 //
-// SSI_FAULT=POINT=ACTION in the environment of one process tree arms one
-// point; without it each costs one branch. Points and actions are listed in
-// fault.cc, and the tests walk that list.
+// SSI_FAULT=POINT[#PASS]=ACTION in the environment of one process tree arms one
+// point, at each passing or at that one alone; without it each costs one
+// branch. Points and actions are listed in fault.cc, and the tests walk that
+// list.
 #ifndef SSI_BASE_FAULT_H_
 #define SSI_BASE_FAULT_H_
 

@@ -7,12 +7,13 @@
 #include <array>
 #include <cerrno>
 
+#include "base/reserve.h"
 #include "base/unique_fd.h"
 
 namespace ssi {
 
 Result<std::string> ReadFile(const std::string& path, std::size_t limit) {
-  SSI_ASSIGN(UniqueFd fd, Open(path, O_RDONLY));
+  SSI_ASSIGN(UniqueFd fd, OpenBriefly(path, O_RDONLY));
   std::string contents;
   std::array<char, 16384> buffer;
   for (;;) {

@@ -4,6 +4,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/fault.h"
 #include "deputy/usage.h"
 #include "migration/move_wire.h"
 #include "proto/message.h"
@@ -71,7 +72,7 @@ void Deputy::Answer(const MoveResult& result) {
 
 void Deputy::Move(const std::string& node, const std::string& reason,
                   OnMoved moved) {
-  if (moved_ || move_ || run_) {
+  if (moved_ || move_ || run_ || returning_) {
     moved({"stayed", "a move is under way already", 0});
     return;
   }
@@ -79,10 +80,13 @@ void Deputy::Move(const std::string& node, const std::string& reason,
   moved_ = std::move(moved);
   reason_ = reason;
   wanted_ = node;
-  back_timer_.Stop();
   if (Where() == node) {
+    // What it waits to come home for, or to go back, it goes on waiting for.
     Answer({"stayed", fmt::format("it is on {} already", node), 0});
-  } else if (node == places_.node) {
+    return;
+  }
+  back_timer_.Stop();
+  if (node == places_.node) {
     came_for_.reset();
     Return(reason);
   } else if (process_.Away()) {
@@ -131,6 +135,7 @@ void Deputy::OpenSession(std::unique_ptr<Session>& session,
     return;
   }
   session.reset();
+  (void)fault::Hit("home.opening");
   wire::OpenSession request;
   request.set_node(wanted_);
   request.set_home(places_.node);
@@ -145,6 +150,7 @@ void Deputy::OpenSession(std::unique_ptr<Session>& session,
           then(std::unexpected(where.error()));
           return;
         }
+        (void)fault::Hit("home.connecting");
         session = std::make_unique<Session>(places_.loop, places_.clock, node,
                                             places_.grace, *where, first,
                                             HooksOf(node, then));
@@ -289,8 +295,9 @@ void Deputy::AfterMove(migration::Direction direction) {
   if (direction == migration::Direction::kDeparture) {
     return;
   }
-  come_home_.reset();  // asked again where it is now
-  if (direction == migration::Direction::kOnward) {
+  if (direction == migration::Direction::kReturn) {
+    come_home_.reset();
+  } else {
     process_.session->RenewBulk();
     if (process_.other_session && process_.other_session->Open()) {
       // It is dropped when it says that it has ended.
@@ -306,6 +313,7 @@ void Deputy::OnMoveFinished(migration::Outcome outcome,
                             const std::string& reason) {
   migration::Direction direction = move_->plan().direction;
   bool departs = direction == migration::Direction::kDeparture;
+  (void)fault::Hit("home.finished");
   move_.reset();
   const auto& hops = process_.history.moves();
   if (!hops.empty()) {

@@ -1,4 +1,5 @@
 // From one node away straight to another.
+#include "base/fault.h"
 #include "deputy/deputy.h"
 #include "migration/move_wire.h"
 #include "proto/message.h"
@@ -18,6 +19,7 @@ void Deputy::Onward() {
             fmt::format("the connection to {} is lost and being made anew",
                         Where()),
             0});
+    AfterFailedMove(migration::Direction::kReturn);
     return;
   }
   came_for_.reset();
@@ -42,6 +44,7 @@ void Deputy::PrepareOnward() {
     GiveUpOnward("it is away no more");
     return;
   }
+  (void)fault::Hit("home.onward");
   connecting_ = true;
   process_.session->channel().Send(session::kOnward, 0, 0, *where);
 }
@@ -81,6 +84,9 @@ void Deputy::GiveUpOnward(const std::string& reason) {
 void Deputy::SwitchSessions() {
   SettleUsage();
   std::swap(process_.session, process_.other_session);
+  // Asked again where it is from now on, maybe before the end of this move is
+  // looked at.
+  come_home_.reset();
   arrived_away_ = places_.clock.Monotonic();
 }
 

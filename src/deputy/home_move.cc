@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/fault.h"
 #include "base/files.h"
 #include "deputy/movable.h"
 #include "migration/compatibility.h"
@@ -121,6 +122,7 @@ void HomeMove::SwitchSessions() {
 // ---- running the machines ---------------------------------------------------
 
 void HomeMove::Begin() {
+  (void)fault::Hit("home.asking");
   began_ = places_.clock.Monotonic();
   migration::Move move = MoveOf(id_, plan_, places_.node, places_.grace);
   hop_.from = move.source;
@@ -195,6 +197,7 @@ struct HomeMove::Carrier {
     }
   }
   void operator()(const migration::RecordPlace&) const {
+    (void)fault::Hit("home.committing");
     move.SwitchSessions();
   }
   void operator()(const migration::BreakLink&) const {
@@ -241,6 +244,7 @@ void HomeMove::Send(Role from, Role to, const migration::Message& message) {
     return;  // what is sent to a lost link is swallowed
   }
   if (std::holds_alternative<migration::Freeze>(message)) {
+    (void)fault::Hit("home.freezing");
     froze_ =
         places_.clock.Monotonic();  // the other node does it a little later
   }
@@ -385,6 +389,7 @@ void HomeMove::DescribeAsk(wire::AskDetails& details) {
 }
 
 void HomeMove::FreezeHere() {
+  (void)fault::Hit("home.freezing");
   froze_ = places_.clock.Monotonic();
   auto frozen =
       StandIn::Freeze(process_.pid, process_.found, migration::kFreezeLimit);
@@ -417,6 +422,7 @@ void HomeMove::FreezeHere() {
 }
 
 void HomeMove::SendImage() {
+  (void)fault::Hit("home.sending");
   auto captured = process_.stand_in->Capture(process_.files);
   if (!captured) {
     Feed(Role::kSource, migration::StepFailed{captured.error().message});
@@ -470,6 +476,7 @@ void HomeMove::ResumeHere() {
 }
 
 void HomeMove::EmptyStandIn() {
+  (void)fault::Hit("home.emptying");
   auto status = process_.stand_in->Empty();
   if (status) {
     const StandIn& stand_in = *process_.stand_in;

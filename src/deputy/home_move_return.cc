@@ -1,11 +1,13 @@
 // The way home, as home drives it: the target's part of the move.
 #include <spdlog/spdlog.h>
 
+#include "base/fault.h"
 #include "deputy/home_move.h"
 
 namespace ssi {
 
 void HomeMove::ReceiveImage() {
+  (void)fault::Hit("home.receiving");
   auto image = std::make_shared<Result<CapturedProcess>>();
   process_.session->RunBulk(
       [image](proto::BulkStream& bulk) { *image = migration::ReadImage(bulk); },
@@ -96,6 +98,7 @@ void HomeMove::BeginRebuild() {
     rebuild_waits_ = true;
     return;
   }
+  (void)fault::Hit("home.refilled");
   auto status = process_.stand_in->FinishRefill(process_.signals.actions());
   if (!status) {
     Feed(Role::kTarget, migration::StepFailed{status.error().message});
@@ -105,6 +108,7 @@ void HomeMove::BeginRebuild() {
 }
 
 void HomeMove::StartHere() {
+  (void)fault::Hit("home.starting");
   if (process_.threads.StopLater()) {
     process_.stand_in->StopLater();
   }

@@ -13,6 +13,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/paths.h"
+#include "base/reserve.h"
 #include "base/unix_socket.h"
 #include "deputy/explain_report.h"
 #include "deputy/processes.h"
@@ -406,7 +407,11 @@ std::vector<pid_t> Job::Members() const {
 
 void Job::EndIfEmpty() {
   bool woken = front_gone_ || front_stops_.Settled();
-  if (main_status_ && woken && ChildrenOf(::getpid()).empty()) {
+  siginfo_t unused{};
+  bool alone = ::waitid(P_ALL, 0, &unused,
+                        WEXITED | WNOHANG | WNOWAIT | __WALL) != 0 &&
+               errno == ECHILD;
+  if (main_status_ && woken && alone) {
     // After what was just said to the front.
     asio::post(loop_, [this] { loop_.stop(); });
   }
@@ -484,6 +489,7 @@ int RunHomeSupervisor(const JobOptions& options, UniqueFd front,
     keep.insert(keep.end(), more.begin(), more.end());
   }
   LetGoOfFiles(keep, Stderr::kLetGo);
+  KeepReserve();
   Loop loop;
   Job job(loop, options, std::move(front));
   LogToFront(job, options);

@@ -3,9 +3,11 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <system_error>
+
 namespace ssi::migration {
 
-BulkTask::BulkTask(Loop& loop, std::function<void()> work,
+BulkTask::BulkTask(Loop& loop, const std::function<void()>& work,
                    std::function<void()> done)
     : alive_(std::make_shared<bool>(true)) {
   // The loop must not run out of work while this one is under way.
@@ -22,12 +24,22 @@ BulkTask::BulkTask(Loop& loop, std::function<void()> work,
   sigset_t old;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &old);
-  thread_ = std::thread([work = std::move(work), finish] {
-    work();
-    finish();
-  });
+  try {
+    thread_ = std::thread([work, finish] {
+      work();
+      finish();
+    });
+    ::pthread_setname_np(thread_.native_handle(), "ssi-bulk");
+  } catch (const std::system_error&) {
+    // No memory or number for a thread: the loop waits for the work then.
+    asio::post(loop, [keep, alive = alive_, work, finish] {
+      if (*alive) {
+        work();
+        finish();
+      }
+    });
+  }
   ::pthread_sigmask(SIG_SETMASK, &old, nullptr);
-  ::pthread_setname_np(thread_.native_handle(), "ssi-bulk");
 }
 
 BulkTask::~BulkTask() {

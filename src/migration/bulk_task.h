@@ -13,11 +13,13 @@ namespace ssi::migration {
 //
 // Owner:   who wants the work done. To end it early, interrupt what it blocks
 //          on (BulkStream::Interrupt), then destroy it: it joins.
-// Threads: `work` runs in a thread of its own, with all signals blocked;
-//          `done` in the loop, unless this is destroyed first.
+// Threads: `work` runs in a thread of its own, with all signals blocked (in the
+//          loop where the system has no thread for it); `done` in the loop,
+//          unless this is destroyed first.
 class BulkTask {
  public:
-  BulkTask(Loop& loop, std::function<void()> work, std::function<void()> done);
+  BulkTask(Loop& loop, const std::function<void()>& work,
+           std::function<void()> done);
   ~BulkTask();
   BulkTask(const BulkTask&) = delete;
   BulkTask& operator=(const BulkTask&) = delete;

@@ -160,12 +160,20 @@ NodePlan PlanOf(unsigned index, const LocalOptions& options,
   }
   ::setenv("SSI_RUNTIME_DIR", plan.runtime_dir.c_str(), 1);
   ::unsetenv("SSI_CONTROL");
-  // For tests: what the other nodes shall lack, and where they shall fail.
+  // For tests: what the other nodes shall lack, and where they shall fail; of
+  // one node alone where its name and a colon come first.
   for (const char* name : {"SSI_PROBE", "SSI_FAULT"}) {
     std::string local = std::string("SSI_LOCAL_") + (name + 4);
     const char* value = std::getenv(local.c_str());
-    if (plan.index > 0 && value != nullptr) {
+    if (plan.index == 0 || value == nullptr) {
+      continue;
+    }
+    std::string_view text = value;
+    auto colon = text.find(':');
+    if (colon == std::string_view::npos) {
       ::setenv(name, value, 1);
+    } else if (text.substr(0, colon) == plan.name) {
+      ::setenv(name, value + colon + 1, 1);
     }
   }
   ::fcntl(ready, F_SETFD, 0);
@@ -356,6 +364,10 @@ Result<std::vector<LocalNode>> LocalUp(const LocalOptions& options) {
 Status LocalDown() {
   SSI_ASSIGN(auto entries, ReadList());
   EndNodes(entries);
+  // One that was killed did not take its socket away.
+  for (const auto& entry : entries) {
+    ::unlink(entry.node.control.c_str());
+  }
   ::unlink(ListPath().c_str());
   return {};
 }

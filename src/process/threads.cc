@@ -1,6 +1,8 @@
 #include "process/threads.h"
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -9,17 +11,25 @@
 #include <fmt/format.h>
 
 #include "base/files.h"
+#include "base/reserve.h"
 #include "process/stat_fields.h"
 
 namespace ssi {
 
 Result<std::vector<HostPid>> ThreadsOf(HostPid pid) {
   std::string path = fmt::format("/proc/{}/task", Raw(pid));
-  std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(path.c_str()), &::closedir);
-  if (!dir) {
-    return FailErrno(errno == ENOENT ? ESRCH : errno, "threads of {}",
+  auto folder = OpenBriefly(path, O_RDONLY | O_DIRECTORY);
+  if (!folder) {
+    int error = folder.error().sys_errno;
+    return FailErrno(error == ENOENT ? ESRCH : error, "threads of {}",
                      Raw(pid));
   }
+  std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(folder->get()),
+                                          &::closedir);
+  if (!dir) {
+    return FailErrno(errno, "threads of {}", Raw(pid));
+  }
+  (void)folder->Release();
   std::vector<HostPid> found;
   while (const dirent* entry = ::readdir(dir.get())) {
     if (auto number = ParseNumber<pid_t>(entry->d_name)) {
@@ -33,9 +43,9 @@ Result<std::vector<HostPid>> ThreadsOf(HostPid pid) {
 }
 
 bool IsProcess(HostPid pid) {
-  auto status = ReadFile(fmt::format("/proc/{}/status", Raw(pid)));
-  return status && status->find(fmt::format("\nTgid:\t{}\n", Raw(pid))) !=
-                       std::string::npos;
+  // A process is the first thread of itself, also when it has ended (tgkill(2)
+  // looks for a thread in a group, then at the permission).
+  return ::tgkill(Raw(pid), Raw(pid), 0) == 0 || errno == EPERM;
 }
 
 HostPid LivingThread(HostPid pid) {

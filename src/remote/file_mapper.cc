@@ -183,8 +183,7 @@ void FileMapper::Need() {
                      : std::min(needed_.size, file_.size - needed_.address);
   auto there = parts_.files.Prepare(file_, {needed_});
   if (!there) {
-    spdlog::warn("guest: {}", there.error().message);
-    Refuse(-ENOMEM);
+    GiveUp(there.error());
     return;
   }
   if (*there || needed_.size == 0) {
@@ -204,8 +203,7 @@ Status FileMapper::TakeBytes(const wire::MapFileReply& reply) {
   auto written =
       LocalFiles::WriteAt(fd->get(), needed_.address + fetched_, data);
   if (!written) {
-    spdlog::warn("guest: {}", written.error().message);
-    Refuse(-ENOMEM);
+    GiveUp(written.error());
     return {};
   }
   fetched_ += data.size();
@@ -231,9 +229,16 @@ void FileMapper::MapZero() {
   if (auto zero = Open("/dev/zero", O_RDWR)) {
     Map(zero->get());
   } else {
-    spdlog::warn("guest: {}", zero.error().message);
-    Refuse(-ENOMEM);
+    GiveUp(zero.error());
   }
+}
+
+// What this node lacks, home may have.
+void FileMapper::GiveUp(const Error& error) {
+  spdlog::warn("guest: {}", error.message);
+  End();
+  come_home_(call_, fmt::format("a file cannot be mapped there: {}",
+                                error.message));
 }
 
 void FileMapper::Map(int fd) {

@@ -66,6 +66,7 @@ class FileMapper {
   void Mapped(std::int64_t result);
   // The call's answer.
   void Refuse(std::int64_t result);
+  void GiveUp(const Error& error);
   void AnswerByKernel();
   [[nodiscard]] bool Shared() const;
 

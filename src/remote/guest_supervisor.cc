@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/paths.h"
+#include "base/reserve.h"
 #include "proto/message.h"
 #include "proto/preamble.h"
 #include "proto/tls.h"
@@ -227,6 +228,7 @@ int RunGuestSupervisor(int daemon) {
   ::prctl(PR_SET_TIMERSLACK, 1);
   (void)BlockSignals({SIGCHLD, SIGPIPE, SIGINT, SIGTERM, SIGHUP});
   LogToStderr("ssid guests", LogLevel::kInfo);
+  KeepReserve();
   Loop loop;
   GuestSupervisor supervisor(loop, UniqueFd(daemon));
   if (auto status = supervisor.Start(); !status) {

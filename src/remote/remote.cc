@@ -274,6 +274,7 @@ Status Remote::OnOnward(std::span<const std::byte> payload) {
   if (source_) {
     return Fail(ErrorCode::kProtocol, "onward while it leaves");
   }
+  CutAt("guest.onward");
   outbound_ = std::make_unique<Outbound>(
       places_.loop, where, [this](const Status& status) {
         wire::OnwardReady ready;
