@@ -408,9 +408,9 @@ std::vector<pid_t> Job::Members() const {
 void Job::EndIfEmpty() {
   bool woken = front_gone_ || front_stops_.Settled();
   siginfo_t unused{};
-  bool alone = ::waitid(P_ALL, 0, &unused,
-                        WEXITED | WNOHANG | WNOWAIT | __WALL) != 0 &&
-               errno == ECHILD;
+  bool alone =
+      ::waitid(P_ALL, 0, &unused, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0 &&
+      errno == ECHILD;
   if (main_status_ && woken && alone) {
     // After what was just said to the front.
     asio::post(loop_, [this] { loop_.stop(); });

@@ -237,8 +237,8 @@ void FileMapper::MapZero() {
 void FileMapper::GiveUp(const Error& error) {
   spdlog::warn("guest: {}", error.message);
   End();
-  come_home_(call_, fmt::format("a file cannot be mapped there: {}",
-                                error.message));
+  come_home_(call_,
+             fmt::format("a file cannot be mapped there: {}", error.message));
 }
 
 void FileMapper::Map(int fd) {

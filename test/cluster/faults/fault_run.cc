@@ -166,10 +166,10 @@ bool FaultRun::Begin() {
 
 std::optional<Child> FaultRun::StartMove(int node) {
   std::string pid = std::to_string(command_);
-  auto spawn = Ours(node == 1 ? std::vector<std::string>{"ssictl", "home", pid}
-                              : std::vector<std::string>{
-                                    "ssictl", "migrate", pid,
-                                    "n" + std::to_string(node)});
+  auto spawn =
+      Ours(node == 1 ? std::vector<std::string>{"ssictl", "home", pid}
+                     : std::vector<std::string>{"ssictl", "migrate", pid,
+                                                "n" + std::to_string(node)});
   spawn.out = spawn.err = folder_.path() + "/move";
   return std::optional<Child>(std::in_place, spawn);
 }
@@ -285,18 +285,19 @@ std::vector<std::string> FaultRun::Run() {
   bool begun = Up() && Begin();
   if (begun && scenario_.step.way != Way::kThere) {
     begun = MoveToB();
-    Check(begun, "it did not get to n2: " + ReadAllOf(folder_.path() + "/move"));
+    Check(begun,
+          "it did not get to n2: " + ReadAllOf(folder_.path() + "/move"));
   }
   if (begun) {
-    auto move = StartMove(scenario_.step.way == Way::kThere    ? 2
+    auto move = StartMove(scenario_.step.way == Way::kThere  ? 2
                           : scenario_.step.way == Way::kBack ? 1
                                                              : 3);
     pid_t paused = AwaitStep(move);
     reached_ = paused > 0 || scenario_.delay >= 0ms;
     pid_t victim = VictimPid(paused);
     Strike(victim);
-    bool stops = scenario_.kind == Kind::kStop ||
-                 scenario_.kind == Kind::kStopForAWhile;
+    bool stops =
+        scenario_.kind == Kind::kStop || scenario_.kind == Kind::kStopForAWhile;
     if (paused > 0 && (paused != victim || !stops)) {
       ::kill(paused, SIGCONT);
     }
@@ -327,8 +328,8 @@ bool FaultRun::MustEndWell() const {
     return victim.who == Who::kDaemon;
   }
   // What lacks something lacks it later, too.
-  bool lasts = scenario_.kind == Kind::kMemory ||
-               scenario_.kind == Kind::kDescriptors;
+  bool lasts =
+      scenario_.kind == Kind::kMemory || scenario_.kind == Kind::kDescriptors;
   if (scenario_.delay >= 0ms || !scenario_.more.empty() || lasts) {
     return false;
   }
@@ -475,9 +476,9 @@ void FaultRun::TakeDown() {
   if (!wrong_.empty()) {
     for (const auto& [node, daemon] : daemons_) {
       std::string name = "n" + std::to_string(node);
-      wrong_.push_back("log of " + name + ":\n" +
-                       ReadAllOf(folder_.path() + "/run/local/" + name +
-                                 ".log"));
+      wrong_.push_back(
+          "log of " + name + ":\n" +
+          ReadAllOf(folder_.path() + "/run/local/" + name + ".log"));
     }
     wrong_.push_back("ssirun said: " + ReadAllOf(folder_.path() + "/err"));
     wrong_.push_back("ssictl said: " + ReadAllOf(folder_.path() + "/move"));

@@ -35,12 +35,24 @@ void JudgeTable(Way way, Kind kind) {
   JudgeTable(TableOf(way, kind));
 }
 
-TEST_CASE("kill on the way there") { JudgeTable(Way::kThere, Kind::kKill); }
-TEST_CASE("kill on the way back") { JudgeTable(Way::kBack, Kind::kKill); }
-TEST_CASE("kill on the way onward") { JudgeTable(Way::kOnward, Kind::kKill); }
-TEST_CASE("stop on the way there") { JudgeTable(Way::kThere, Kind::kStop); }
-TEST_CASE("stop on the way back") { JudgeTable(Way::kBack, Kind::kStop); }
-TEST_CASE("stop on the way onward") { JudgeTable(Way::kOnward, Kind::kStop); }
+TEST_CASE("kill on the way there") {
+  JudgeTable(Way::kThere, Kind::kKill);
+}
+TEST_CASE("kill on the way back") {
+  JudgeTable(Way::kBack, Kind::kKill);
+}
+TEST_CASE("kill on the way onward") {
+  JudgeTable(Way::kOnward, Kind::kKill);
+}
+TEST_CASE("stop on the way there") {
+  JudgeTable(Way::kThere, Kind::kStop);
+}
+TEST_CASE("stop on the way back") {
+  JudgeTable(Way::kBack, Kind::kStop);
+}
+TEST_CASE("stop on the way onward") {
+  JudgeTable(Way::kOnward, Kind::kStop);
+}
 TEST_CASE("stop for a while on the way there") {
   JudgeTable(Way::kThere, Kind::kStopForAWhile);
 }
@@ -104,16 +116,36 @@ void JudgeHundred(std::uint64_t from) {
   Judge(scenarios, names, false);
 }
 
-TEST_CASE("random faults 0 to 99") { JudgeHundred(0); }
-TEST_CASE("random faults 100 to 199") { JudgeHundred(100); }
-TEST_CASE("random faults 200 to 299") { JudgeHundred(200); }
-TEST_CASE("random faults 300 to 399") { JudgeHundred(300); }
-TEST_CASE("random faults 400 to 499") { JudgeHundred(400); }
-TEST_CASE("random faults 500 to 599") { JudgeHundred(500); }
-TEST_CASE("random faults 600 to 699") { JudgeHundred(600); }
-TEST_CASE("random faults 700 to 799") { JudgeHundred(700); }
-TEST_CASE("random faults 800 to 899") { JudgeHundred(800); }
-TEST_CASE("random faults 900 to 999") { JudgeHundred(900); }
+TEST_CASE("random faults 0 to 99") {
+  JudgeHundred(0);
+}
+TEST_CASE("random faults 100 to 199") {
+  JudgeHundred(100);
+}
+TEST_CASE("random faults 200 to 299") {
+  JudgeHundred(200);
+}
+TEST_CASE("random faults 300 to 399") {
+  JudgeHundred(300);
+}
+TEST_CASE("random faults 400 to 499") {
+  JudgeHundred(400);
+}
+TEST_CASE("random faults 500 to 599") {
+  JudgeHundred(500);
+}
+TEST_CASE("random faults 600 to 699") {
+  JudgeHundred(600);
+}
+TEST_CASE("random faults 700 to 799") {
+  JudgeHundred(700);
+}
+TEST_CASE("random faults 800 to 899") {
+  JudgeHundred(800);
+}
+TEST_CASE("random faults 900 to 999") {
+  JudgeHundred(900);
+}
 
 TEST_CASE("one by its seed", "[.]") {
   const char* text = std::getenv("SSI_FAULT_SEED");

@@ -130,8 +130,8 @@ print "end $told $got\n";)"}},
 namespace {
 
 constexpr std::array kWays = {"to n2", "home from n2", "from n2 to n3"};
-constexpr std::array kKinds = {"kill", "stop", "stop for a while",
-                               "no memory", "no descriptors"};
+constexpr std::array kKinds = {"kill", "stop", "stop for a while", "no memory",
+                               "no descriptors"};
 
 std::vector<Victim> VictimsOf(Way way) {
   std::vector<Victim> victims;
@@ -144,8 +144,7 @@ std::vector<Victim> VictimsOf(Way way) {
 
 // A home supervisor that stays stopped is a job that stays stopped.
 bool Makes(const Victim& victim, Kind kind) {
-  return kind != Kind::kStop || victim.node != 1 ||
-         victim.who == Who::kDaemon;
+  return kind != Kind::kStop || victim.node != 1 || victim.who == Who::kDaemon;
 }
 
 template <typename Range>
@@ -158,13 +157,12 @@ auto OneOf(const Range& range, std::mt19937_64& random) {
 std::string Scenario::Describe() const {
   std::string at = delay < 0ms ? std::string(step.point)
                                : std::to_string(delay.count()) + " ms";
-  std::string text =
-      FaultPrograms()[program].name + ", " +
-      kWays[static_cast<std::size_t>(step.way)] + ", at " + at + " of n" +
-      std::to_string(step.node) + ": " +
-      kKinds[static_cast<std::size_t>(kind)] + " for the " +
-      (victim.who == Who::kDaemon ? "ssid" : "supervisor") + " of n" +
-      std::to_string(victim.node);
+  std::string text = FaultPrograms()[program].name + ", " +
+                     kWays[static_cast<std::size_t>(step.way)] + ", at " + at +
+                     " of n" + std::to_string(step.node) + ": " +
+                     kKinds[static_cast<std::size_t>(kind)] + " for the " +
+                     (victim.who == Who::kDaemon ? "ssid" : "supervisor") +
+                     " of n" + std::to_string(victim.node);
   if (kind == Kind::kStopForAWhile) {
     text += ", " + std::to_string(pause.count()) + " ms";
   }
@@ -191,8 +189,8 @@ Scenario RandomScenario(std::uint64_t seed) {
   Scenario scenario{OneOf(Steps(), random), {}, {}};
   constexpr auto kOften = std::to_array<Kind>(
       {Kind::kKill, Kind::kKill, Kind::kKill, Kind::kStopForAWhile,
-       Kind::kStopForAWhile, Kind::kStopForAWhile, Kind::kMemory,
-       Kind::kMemory, Kind::kDescriptors, Kind::kDescriptors, Kind::kStop});
+       Kind::kStopForAWhile, Kind::kStopForAWhile, Kind::kMemory, Kind::kMemory,
+       Kind::kDescriptors, Kind::kDescriptors, Kind::kStop});
   do {
     scenario.victim = OneOf(VictimsOf(scenario.step.way), random);
     scenario.kind = OneOf(kOften, random);
