@@ -105,7 +105,7 @@ struct ThreadImage {
   // Taken from the queues at home, and not delivered where it was frozen.
   std::vector<QueuedSignal> undelivered;
   CpuTime cpu_elsewhere;  // used where it was before
-  std::string name;  // comm; empty: leave alone
+  std::string name;       // comm; empty: leave alone
   // -1: leave alone.
   std::int64_t personality = -1;
   std::int64_t tsc_mode = -1;  // PR_SET_TSC

@@ -55,6 +55,17 @@ class Registers {
     raw_.rip -= 2;  // the length of `syscall`, 0f 05
     raw_.orig_rax = kNoCall;
   }
+  // The kernel has set the thread up to execute `number` instead of the call
+  // that was interrupted, which it still counts as in
+  // (arch_do_signal_or_restart, arch/x86/kernel/signal.c).
+  [[nodiscard]] bool AboutToRestart(std::uint64_t number) const {
+    return InCall() && raw_.rax == number;
+  }
+  // Takes that back: interrupted just now with restart code `code`.
+  void BackIntoCall(std::int64_t code) {
+    raw_.rip += 2;
+    raw_.rax = static_cast<std::uint64_t>(code);
+  }
   // At a seccomp or syscall-entry stop: the kernel skips the call and the
   // thread sees `result`.
   void SkipCall(std::int64_t result) {

@@ -347,6 +347,25 @@ Result<CapturedProcess> Guest::Capture() {
   return captured;
 }
 
+// A wait that goes on by restart_syscall can be stopped on the way into that
+// call, too; elsewhere it must begin where the wait was interrupted.
+std::optional<PendingCall> Guest::PendingOf(GuestTask& task,
+                                            Registers& registers) {
+  Registers waits = registers;
+  if (registers.InCall() && registers.call_number() == SYS_restart_syscall &&
+      IsRestart(registers.result())) {
+    waits.SetInterrupted(SYS_restart_syscall, kRestartBlock);
+  } else if (registers.AboutToRestart(SYS_restart_syscall)) {
+    waits.BackIntoCall(kRestartBlock);
+  }
+  auto pending = task.calls.PendingOf(waits);
+  if (pending && registers.result() != kRestartBlock) {
+    registers = waits;
+    registers.SetInterrupted(pending->number, kRestartBlock);
+  }
+  return pending;
+}
+
 // What only this side knows of the threads: calls with time left, and signals
 // that have been accepted and not delivered. They stay here, too.
 void Guest::TakePending(CapturedProcess& captured) {
@@ -357,7 +376,7 @@ void Guest::TakePending(CapturedProcess& captured) {
     }
     thread.undelivered = task->away_signals.Undelivered();
     thread.cpu_elsewhere = task->calls.UsedByThread();
-    thread.pending = task->calls.PendingOf(thread.registers);
+    thread.pending = PendingOf(*task, thread.registers);
     task->calls.SetPending(thread.pending);
     if (thread.registers.InCall() &&
         thread.registers.result() == kRestartBlock && !thread.pending) {

@@ -143,6 +143,8 @@ class Guest {
   void Tell(HomePid tid, const Told& told);
   Status LeaveSeccompStop(GuestTask& task);
   void TakePending(CapturedProcess& captured);
+  static std::optional<PendingCall> PendingOf(GuestTask& task,
+                                              Registers& registers);
   [[nodiscard]] Nanos BehindHome(const ClockFloor& home) const;
   Status WaitForClock(const ClockFloor& floor) const;
 

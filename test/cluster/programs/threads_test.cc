@@ -10,6 +10,9 @@
 namespace ssi::test {
 namespace {
 
+// Where all threads compute at once on one CPU, the hops take longer.
+constexpr Timing kLonger{.least_seconds = 5};
+
 bool Has(const std::string& program) {
   return std::system(("command -v " + program + " >/dev/null").c_str()) == 0;
 }
@@ -33,9 +36,10 @@ TEST_CASE("sort --parallel=4") {
 }
 
 TEST_CASE("python3: threads, locks, queues, timers", "[sample]") {
-  CheckInAllModes([](double scale) {
-    return Program{.name = "python3",
-                   .command = {"/usr/bin/python3", "-c", R"(
+  CheckInAllModes(
+      [](double scale) {
+        return Program{.name = "python3",
+                       .command = {"/usr/bin/python3", "-c", R"(
 import hashlib, queue, sys, threading
 jobs = queue.Queue(8)
 found = {}
@@ -77,16 +81,19 @@ going = False
 digests = ''.join(found[n] for n in sorted(found))
 print(hashlib.sha256(digests.encode()).hexdigest(), ticks > 5)
 )",
-                               Count(scale, 14000)}};
-  });
+                                   Count(scale, 14000)}};
+      },
+      kLonger);
 }
 
 TEST_CASE("OpenMP") {
-  CheckInAllModes([](double scale) {
-    return Program{.name = "openmp",
-                   .command = {std::string(SSI_GUEST_DIR) + "/openmp",
-                               Count(scale, 3000)}};
-  });
+  CheckInAllModes(
+      [](double scale) {
+        return Program{.name = "openmp",
+                       .command = {std::string(SSI_GUEST_DIR) + "/openmp",
+                                   Count(scale, 3000)}};
+      },
+      kLonger);
 }
 
 TEST_CASE("povray") {
