@@ -66,8 +66,12 @@ void Count(const std::string& path, GuestOutcome& outcome) {
   }
   for (const auto& process : stats.processes()) {
     for (const auto& hop : process.hops()) {
-      bool over = hop.reason().find("ended") != std::string::npos ||
-                  hop.reason().find("exited") != std::string::npos;
+      // It ended on the way: what breaks first then says why.
+      bool last = &hop == &process.hops(process.hops_size() - 1);
+      bool over =
+          hop.reason().find("ended") != std::string::npos ||
+          hop.reason().find("exited") != std::string::npos ||
+          (last && hop.reason().find("connection broke") != std::string::npos);
       if (hop.moved()) {
         ++outcome.counted_moves;
       } else if (!over && !OfBusyMachine(hop.reason())) {
@@ -202,8 +206,9 @@ void GuestInMode::Hop() {
   if (Describe(moved.status) == "exit 0") {
     ++outcome_.moves;
     ++hops_;
-  } else if (StateOf(command_) != '-' && !OfBusyMachine(moved.err) &&
-             moved.err.find("ended") == std::string::npos) {
+  } else if (!OfBusyMachine(moved.err) &&
+             moved.err.find("ended") == std::string::npos &&
+             !Eventually([this] { return StateOf(command_) == '-'; }, 300ms)) {
     outcome_.refusals.insert(moved.err);
     ++hops_;
   }

@@ -35,7 +35,7 @@ TEST_CASE("sort --parallel=4") {
   });
 }
 
-TEST_CASE("python3: threads, locks, queues, timers", "[sample]") {
+TEST_CASE("python3: threads, locks, queues, timers") {
   CheckInAllModes(
       [](double scale) {
         return Program{.name = "python3",
