@@ -1,7 +1,6 @@
 #include "node/daemon.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -319,17 +318,6 @@ void Daemon::Leave(const std::string& reason, const Respond& respond) {
 
 namespace {
 
-void PinTo(const std::vector<unsigned>& cpus) {
-  if (!cpus.empty()) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    for (unsigned cpu : cpus) {
-      CPU_SET(cpu, &set);
-    }
-    ::sched_setaffinity(0, sizeof set, &set);
-  }
-}
-
 // The parent waits until the child serves or fails, and passes that on.
 // Returns the pipe to say so in the child; in the parent it does not return.
 UniqueFd GoIntoBackground() {
@@ -371,7 +359,6 @@ Status Serve(DaemonOptions options, const UniqueFd& background) {
   }
   // Nobody reads the key out of its memory.
   ::prctl(PR_SET_DUMPABLE, 0);
-  PinTo(options.cpus);
   Loop loop;
   auto work = asio::make_work_guard(loop);
   int ready_fd = options.ready_fd;

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <sstream>
 
+#include "base/cpus.h"
 #include "base/files.h"
 #include "base/paths.h"
 #include "base/unique_fd.h"

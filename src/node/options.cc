@@ -1,7 +1,5 @@
 #include "node/options.h"
 
-#include <sched.h>
-
 #include <sstream>
 
 #include "base/files.h"
@@ -34,20 +32,6 @@ std::string FormatCpuList(const std::vector<unsigned>& cpus) {
     text += (text.empty() ? "" : ",") + std::to_string(cpu);
   }
   return text;
-}
-
-std::vector<unsigned> AllowedCpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<unsigned> cpus;
-  if (::sched_getaffinity(0, sizeof set, &set) == 0) {
-    for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-      if (CPU_ISSET(cpu, &set)) {
-        cpus.push_back(cpu);
-      }
-    }
-  }
-  return cpus;
 }
 
 }  // namespace ssi

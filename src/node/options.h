@@ -32,8 +32,6 @@ struct DaemonOptions {
 // "0,2-3" as CPU numbers. kInvalid for anything else.
 Result<std::vector<unsigned>> ParseCpuList(const std::string& text);
 std::string FormatCpuList(const std::vector<unsigned>& cpus);
-// The CPUs that this process may use.
-std::vector<unsigned> AllowedCpus();
 
 }  // namespace ssi
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "base/clock.h"
+#include "base/cpus.h"
 #include "base/files.h"
 #include "process/cpu_features.h"
 #include "proto/version.h"

@@ -1,6 +1,5 @@
 #include "remote/guest_supervisor.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 
@@ -24,18 +23,6 @@ using namespace std::chrono_literals;
 constexpr Nanos kReportPeriod = 1s;
 // A job that comes back within this finds its files and sandbox policy ready.
 constexpr Nanos kIdleLimit = 60s;
-
-void PinTo(const std::vector<unsigned>& cpus) {
-  if (cpus.empty()) {
-    return;
-  }
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (unsigned cpu : cpus) {
-    CPU_SET(cpu, &set);
-  }
-  ::sched_setaffinity(0, sizeof set, &set);
-}
 
 }  // namespace
 
@@ -106,7 +93,6 @@ Status GuestSupervisor::OnSetup(const wire::GuestSetup& setup) {
   policy_.grace = std::chrono::duration_cast<Nanos>(
       std::chrono::duration<double>(setup.grace_seconds()));
   job_ = setup.job();
-  PinTo(policy_.cpus);
   if (!watchdog_) {
     SSI_ASSIGN(watchdog_,
                Watchdog::Start(migration::WatchdogFor(policy_.grace)));

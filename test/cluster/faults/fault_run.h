@@ -23,22 +23,29 @@ class FaultRun {
   // How CMD ended, and whether the step was passed.
   [[nodiscard]] const std::string& ended() const { return ended_; }
   [[nodiscard]] bool reached() const { return reached_; }
+  // What the move said that passed the step by.
+  [[nodiscard]] const std::string& missed() const { return missed_; }
 
   // What the program prints without any of this.
   static std::string NativeOutput(std::size_t program);
 
  private:
+  // In the environment of all that is ours.
+  static constexpr const char* kMark = "SSI_FAULT_RUN";
+  static constexpr std::chrono::seconds kEndLimit{60};
+
   void Check(bool good, const std::string& wrong);
   bool Up();
   [[nodiscard]] Spawn Ours(std::vector<std::string> command) const;
   bool Begin();
-  std::optional<Child> StartMove(int node);
+  Spawn Move(int node) const;
   // Waits for its answer.
   void EndMove(std::optional<Child>& move);
   bool MoveToB();
   std::optional<int> Await(Child& child, std::chrono::milliseconds limit);
 
   pid_t Paused();
+  pid_t MoveToStep(std::optional<Child>& move);
   pid_t AwaitStep(std::optional<Child>& move);
   [[nodiscard]] pid_t SupervisorOn(int node) const;
   [[nodiscard]] pid_t VictimPid(pid_t paused) const;
@@ -66,6 +73,7 @@ class FaultRun {
   pid_t victim_ = -1;
   std::optional<Twice> twice_;
   bool reached_ = false;
+  std::string missed_;
   std::string ended_;
   std::vector<std::string> wrong_;
 };
