@@ -13,25 +13,15 @@
 #include "base/files.h"
 #include "deputy/explain_report.h"
 #include "process/memory.h"
+#include "process/status_text.h"
 
 namespace ssi {
 
 namespace {
 
-std::optional<std::uint64_t> StatusNumber(pid_t thread, std::string_view name,
-                                          int base) {
-  auto text = ReadFile(fmt::format("/proc/{}/status", thread));
-  auto at = text ? text->find(name) : std::string::npos;
-  if (at == std::string::npos) {
-    return std::nullopt;
-  }
-  std::string_view rest = std::string_view(*text).substr(at + name.size());
-  rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
-  return ParseNumber<std::uint64_t>(rest.substr(0, rest.find('\n')), base);
-}
-
 HomePid ProcessOf(pid_t thread) {
-  auto process = StatusNumber(thread, "\nTgid:", 10);
+  auto status = ReadFile(fmt::format("/proc/{}/status", thread));
+  auto process = status ? StatusNumber(*status, "Tgid") : std::nullopt;
   return HomePid{process ? static_cast<pid_t>(*process) : thread};
 }
 
@@ -39,8 +29,11 @@ HomePid ProcessOf(pid_t thread) {
 bool Ignores(pid_t thread, int signal) {
   constexpr std::array kByDefault = {SIGCHLD, SIGURG, SIGWINCH, SIGCONT};
   std::uint64_t bit = std::uint64_t{1} << (signal - 1);
-  auto caught = StatusNumber(thread, "\nSigCgt:", 16);
-  auto ignored = StatusNumber(thread, "\nSigIgn:", 16);
+  constexpr int kHexadecimal = 16;
+  std::string status =
+      ReadFile(fmt::format("/proc/{}/status", thread)).value_or("");
+  auto caught = StatusNumber(status, "SigCgt", kHexadecimal);
+  auto ignored = StatusNumber(status, "SigIgn", kHexadecimal);
   if (!caught || !ignored || (*caught & bit) != 0) {
     return false;
   }

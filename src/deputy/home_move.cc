@@ -108,7 +108,7 @@ void HomeMove::OfferFirst() {
 
 void HomeMove::SayGo() {
   if (!std::exchange(offered_, true)) {
-    Send(Role::kHome, Role::kTarget, *go_);
+    Send(Role::kHome, Role::kTarget, migration::Go{id_});
   }
 }
 
@@ -251,7 +251,6 @@ void HomeMove::Send(Role from, Role to, const migration::Message& message) {
   bool waits = plan_.direction == Direction::kOnward &&
                std::holds_alternative<migration::Go>(message);
   if (waits && !offered_) {
-    go_ = message;
     OfferFirst();
     return;
   }

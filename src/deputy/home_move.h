@@ -127,8 +127,7 @@ class HomeMove {
   bool reported_ = false;
   bool link_lost_ = false;  // for good
   bool switched_ = false;   // onward: it is decided
-  std::optional<migration::Message> go_;
-  bool offered_ = false;  // so that GO can be said
+  bool offered_ = false;    // so that GO can be said
   Timer go_timer_;
 
   // The image may overtake, on its own connection, what the process did before

@@ -1,6 +1,5 @@
 #include "deputy/job.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -12,6 +11,7 @@
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
+#include "base/cpus.h"
 #include "base/paths.h"
 #include "base/reserve.h"
 #include "base/unix_socket.h"
@@ -26,34 +26,6 @@ namespace ssi {
 
 namespace {
 
-bool IsEnd(const siginfo_t& info) {
-  return info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
-         info.si_code == CLD_DUMPED;
-}
-
-// A child that waits to be reaped. The kernel tells of the stops of traced
-// children too, whatever is asked for (kernel/exit.c, wait_task_stopped), and
-// such a one can hide another that has ended. Its deputy takes the stop later.
-std::optional<pid_t> EndedChild() {
-  constexpr int kLook = WEXITED | WNOHANG | WNOWAIT | __WALL;
-  siginfo_t info{};
-  if (::waitid(P_ALL, 0, &info, kLook) != 0 || info.si_pid == 0) {
-    return std::nullopt;
-  }
-  // A thread of one that we trace is for its deputy, too.
-  if (IsEnd(info) && IsProcess(HostPid{info.si_pid})) {
-    return info.si_pid;
-  }
-  for (pid_t child : ChildrenOf(::getpid())) {
-    info = {};
-    if (::waitid(P_PID, static_cast<id_t>(child), &info, kLook) == 0 &&
-        info.si_pid == child && IsEnd(info)) {
-      return child;
-    }
-  }
-  return std::nullopt;
-}
-
 constexpr int kOwnFailure = 125;
 
 std::string Joined(const std::vector<std::string>& words) {
@@ -62,18 +34,6 @@ std::string Joined(const std::vector<std::string>& words) {
     text += (text.empty() ? "" : " ") + word;
   }
   return text;
-}
-
-void PinTo(pid_t pid, const wire::Registered& registered) {
-  if (registered.cpus().empty()) {
-    return;
-  }
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (unsigned cpu : registered.cpus()) {
-    CPU_SET(cpu, &set);
-  }
-  ::sched_setaffinity(pid, sizeof set, &set);
 }
 
 Nanos GraceOf(const wire::Registered& registered) {
@@ -174,8 +134,8 @@ std::optional<int> Job::Start(Launch launch) {
     spdlog::warn("{}; {} runs at home", connected.error().message,
                  options_.command[0]);
   }
-  PinTo(0, registered_);
-  PinTo(launch.pid(), registered_);
+  PinTo(launch.pid(), std::vector<unsigned>(registered_.cpus().begin(),
+                                            registered_.cpus().end()));
   auto waiter = Waiter::Make(loop_, [this] {
     for (auto& [pid, deputy] : deputies_) {
       deputy->OnAlarm();

@@ -12,32 +12,15 @@
 
 #include "base/files.h"
 #include "base/unique_fd.h"
+#include "process/status_text.h"
 #include "process/threads.h"
 
 namespace ssi {
 
 namespace {
 
-// A line of /proc/PID/status: what follows "Name:" and blanks.
-std::string_view StatusField(std::string_view status, std::string_view name) {
-  auto at = status.find(name);
-  if (at == std::string_view::npos) {
-    return {};
-  }
-  status.remove_prefix(at + name.size());
-  status.remove_prefix(
-      std::min(status.find_first_not_of(" \t"), status.size()));
-  return status.substr(0, status.find('\n'));
-}
-
-std::optional<std::uint64_t> StatusNumber(std::string_view status,
-                                          std::string_view name) {
-  auto field = StatusField(status, name);
-  return ParseNumber<std::uint64_t>(field.substr(0, field.find(' ')));
-}
-
 bool HasEnded(std::string_view status) {
-  auto state = StatusField(status, "\nState:");
+  auto state = StatusField(status, "State");
   return state.starts_with('Z') || state.starts_with('X');
 }
 
@@ -46,22 +29,22 @@ std::optional<std::string> WhyStatusForbids(HostPid thread,
                                             std::string_view status,
                                             const Baseline& baseline,
                                             bool traced_by_us) {
-  if (StatusField(status, "\nState:").starts_with('T')) {
+  if (StatusField(status, "State").starts_with('T')) {
     return "it is stopped";
   }
-  auto tracer = StatusNumber(status, "\nTracerPid:").value_or(0);
+  auto tracer = StatusNumber(status, "TracerPid").value_or(0);
   if (tracer != 0 && !traced_by_us) {
     return fmt::format("process {} traces it", tracer);
   }
-  auto filters = StatusNumber(status, "\nSeccomp_filters:").value_or(0);
+  auto filters = StatusNumber(status, "Seccomp_filters").value_or(0);
   if (filters > baseline.seccomp_filters) {
     return "it has a seccomp filter of its own";
   }
-  if (StatusNumber(status, "\nSeccomp:") == 1) {
+  if (StatusNumber(status, "Seccomp") == 1) {
     return "it is in strict seccomp mode";
   }
   // Real, effective and saved ids in one line.
-  for (std::string_view name : {"\nUid:", "\nGid:"}) {
+  for (std::string_view name : {"Uid", "Gid"}) {
     auto ids = StatusField(status, name);
     auto first = ids.substr(0, ids.find('\t'));
     for (std::size_t i = 0; i < 3 && !ids.empty(); ++i) {
@@ -118,7 +101,7 @@ Baseline BaselineOfThisProcess() {
   Baseline baseline;
   if (auto status = ReadFile("/proc/self/status")) {
     baseline.seccomp_filters = static_cast<unsigned>(
-        StatusNumber(*status, "\nSeccomp_filters:").value_or(0));
+        StatusNumber(*status, "Seccomp_filters").value_or(0));
   }
   return baseline;
 }

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,8 @@ namespace ssi {
 std::vector<pid_t> ChildrenOf(pid_t pid);
 // Its command line in one line of bounded length; its name where it has none.
 std::string CommandOf(pid_t pid);
+// A child of ours that has ended and waits to be reaped.
+std::optional<pid_t> EndedChild();
 
 }  // namespace ssi
 

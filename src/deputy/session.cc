@@ -5,7 +5,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include "base/check.h"
 #include "migration/limits.h"
 
 namespace ssi {
@@ -24,12 +23,6 @@ constexpr Nanos kGraceLook = 500ms;
 // its guests with it (not at once: its port may be a forwarded one).
 constexpr Nanos kRefusedLimit = 1s;
 
-proto::ChannelLimits LimitsFor(Nanos grace) {
-  proto::ChannelLimits limits;
-  limits.silence = migration::SilenceFor(grace);
-  return limits;
-}
-
 double Seconds(Nanos time) {
   return std::chrono::duration<double>(time).count();
 }
@@ -46,7 +39,8 @@ Session::Session(Loop& loop, const Clock& clock, std::string node, Nanos grace,
       where_(where),
       first_(first),
       hooks_(std::move(hooks)),
-      channel_(loop, ChannelCallbacks(), LimitsFor(grace_)),
+      channel_(loop, ChannelCallbacks(), migration::SilenceFor(grace_)),
+      bulk_(loop),
       again_timer_(loop),
       grace_timer_(loop) {
   Connect(proto::Purpose::kCalls);
@@ -109,22 +103,18 @@ void Session::OpenBulk(proto::Dial::Dialed dialed) {
     FailConnection(proto::Purpose::kBulk, stream.error());
     return;
   }
-  bulk_ = *std::move(stream);
-  auto status = std::make_shared<Status>();
-  RunBulk([status](proto::BulkStream& bulk) { *status = bulk.Handshake(); },
-          [this, status] {
-            if (!*status) {
-              FailConnection(proto::Purpose::kBulk, status->error());
-              return;
-            }
-            bulk_good_ = true;
-            CheckOpen();
-            EndRenewal();
-          });
+  bulk_.Open(*std::move(stream), [this](const Status& status) {
+    if (!status) {
+      FailConnection(proto::Purpose::kBulk, status.error());
+      return;
+    }
+    CheckOpen();
+    EndRenewal();
+  });
 }
 
 void Session::CheckOpen() {
-  bool whole = bulk_good_ || first_ == FirstImage::kOfOther;
+  bool whole = bulk_.Good() || first_ == FirstImage::kOfOther;
   if (calls_open_ && whole && !open_) {
     open_ = true;
     hooks_.opened({});
@@ -132,7 +122,7 @@ void Session::CheckOpen() {
 }
 
 void Session::RenewBulk() {
-  if (Connected() && !bulk_good_ && !renewing_ && !bulk_busy_) {
+  if (Connected() && !bulk_.Good() && !renewing_ && !bulk_.Busy()) {
     renewing_ = true;
     Connect(proto::Purpose::kBulk);
   }
@@ -180,7 +170,7 @@ void Session::OnLost(const Error& error) {
   }
   refused_at_.reset();
   // What broke the one has broken the other, or may have.
-  bulk_good_ = false;
+  bulk_.Spoil();
   TryAgain(Error{ErrorCode::kGone, error.message, 0});
   WatchGrace();
   if (!known) {
@@ -264,30 +254,18 @@ void Session::Fail(Error error) {
 
 void Session::RunBulk(std::function<void(proto::BulkStream&)> work,
                       std::function<void()> done) {
-  SSI_CHECK(!bulk_busy_, "one piece of bulk work at a time");
-  bulk_busy_ = true;
-  task_ = std::make_unique<migration::BulkTask>(
-      loop_, [this, work = std::move(work)] { work(*bulk_); },
-      [this, done = std::move(done)] {
-        bulk_busy_ = false;
-        bulk_good_ = bulk_good_ && bulk_->Good();
-        done();
-      });
+  bulk_.Run(std::move(work), std::move(done));
 }
 
 void Session::StopBulk() {
-  if (bulk_busy_) {
-    bulk_->Interrupt();
-    task_.reset();
-    bulk_busy_ = false;
-    bulk_good_ = false;
+  if (bulk_.Stop()) {
     EndRenewal();  // if it was that
   }
 }
 
 void Session::SpoilBulk() {
   StopBulk();
-  bulk_good_ = false;
+  bulk_.Spoil();
 }
 
 }  // namespace ssi

@@ -10,8 +10,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "base/result.h"
-#include "migration/bulk_task.h"
-#include "proto/bulk_stream.h"
+#include "migration/bulk_link.h"
 #include "proto/control.pb.h"
 #include "proto/dial.h"
 #include "proto/steady_channel.h"
@@ -60,7 +59,7 @@ class Session {
   [[nodiscard]] bool Open() const { return open_; }
   [[nodiscard]] bool Connected() const { return open_ && !lost_at_; }
   // Both connections are good: it can serve another move.
-  [[nodiscard]] bool Whole() const { return Connected() && bulk_good_; }
+  [[nodiscard]] bool Whole() const { return Connected() && bulk_.Good(); }
   // The other end has all that was sent to it.
   [[nodiscard]] bool AllArrived() const { return channel_.AllArrived(); }
   // Makes the bulk connection anew if it is of no use any more; Whole tells
@@ -101,11 +100,8 @@ class Session {
   std::unique_ptr<proto::Dial> calls_dial_;
   std::unique_ptr<proto::Dial> bulk_dial_;
   proto::SteadyChannel channel_;
-  std::unique_ptr<proto::BulkStream> bulk_;
-  std::unique_ptr<migration::BulkTask> task_;
+  migration::BulkLink bulk_;
   bool calls_open_ = false;
-  bool bulk_good_ = false;
-  bool bulk_busy_ = false;
   bool renewing_ = false;  // bulk
   std::function<void()> when_renewed_;
   bool open_ = false;

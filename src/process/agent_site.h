@@ -45,9 +45,6 @@ class AgentSite {
 
   [[nodiscard]] RemoteAddr code() const { return code_; }
   [[nodiscard]] std::uint64_t size() const { return SiteSize(windows_.size()); }
-  [[nodiscard]] bool Contains(RemoteAddr address) const {
-    return Raw(address) - Raw(code_) < size();
-  }
   [[nodiscard]] std::size_t windows() const { return windows_.size(); }
   [[nodiscard]] AgentWindow& window(std::size_t i) { return windows_.at(i); }
   [[nodiscard]] std::atomic<std::uint32_t>& alarm_word() const {

@@ -16,6 +16,7 @@
 
 #include "base/files.h"
 #include "process/kernel.h"
+#include "process/status_text.h"
 
 namespace ssi {
 
@@ -111,13 +112,7 @@ bool AllQueueable(const Task& task, const SignalList& of_process) {
 // counts those of all processes of its user.
 bool FitAgain(HostPid pid) {
   auto status = ReadFile(fmt::format("/proc/{}/status", Raw(pid)));
-  constexpr std::string_view kField = "\nSigQ:\t";
-  auto at = status ? status->find(kField) : std::string::npos;
-  if (at == std::string::npos) {
-    return false;
-  }
-  std::string_view line = std::string_view(*status).substr(at + kField.size());
-  line = line.substr(0, line.find('\n'));
+  std::string_view line = status ? StatusField(*status, "SigQ") : "";
   auto slash = line.find('/');
   if (slash == std::string_view::npos) {
     return false;

@@ -13,11 +13,11 @@ constexpr std::size_t kMostCandidates = 4;
 
 }  // namespace
 
-SteadyChannel::SteadyChannel(Loop& loop, Callbacks callbacks,
-                             ChannelLimits limits)
+SteadyChannel::SteadyChannel(Loop& loop, Callbacks callbacks, Nanos silence)
     : loop_(loop),
-      callbacks_(std::make_shared<const Callbacks>(std::move(callbacks))),
-      limits_(limits) {}
+      callbacks_(std::make_shared<const Callbacks>(std::move(callbacks))) {
+  limits_.silence = silence;
+}
 
 SteadyChannel::~SteadyChannel() {
   Close();

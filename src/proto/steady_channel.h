@@ -54,7 +54,8 @@ class SteadyChannel {
     std::function<void()> on_room;
   };
 
-  SteadyChannel(Loop& loop, Callbacks callbacks, ChannelLimits limits);
+  // `silence`: after this long in which nothing came a connection is broken.
+  SteadyChannel(Loop& loop, Callbacks callbacks, Nanos silence);
   ~SteadyChannel();
   SteadyChannel(const SteadyChannel&) = delete;
   SteadyChannel& operator=(const SteadyChannel&) = delete;

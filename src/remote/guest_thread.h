@@ -65,7 +65,6 @@ class GuestThread {
   // Takes a hold away and lets the thread go on where none is left.
   void DropHold(Hold hold);
   [[nodiscard]] bool Held() const { return holds_ != 0; }
-  [[nodiscard]] bool HeldFor(Hold hold) const { return (holds_ & hold) != 0; }
 
   // ---- events ----
   void OnNotified(const Notification& notification);

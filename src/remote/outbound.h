@@ -6,8 +6,7 @@
 
 #include "base/loop.h"
 #include "base/result.h"
-#include "migration/bulk_task.h"
-#include "proto/bulk_stream.h"
+#include "migration/bulk_link.h"
 #include "proto/control.pb.h"
 #include "proto/dial.h"
 
@@ -23,28 +22,21 @@ class Outbound {
   // `ready` comes once: it can be used, or not, and why.
   Outbound(Loop& loop, const wire::SessionOpened& where,
            std::function<void(Status)> ready);
-  ~Outbound();
+  ~Outbound() = default;
   Outbound(const Outbound&) = delete;
   Outbound& operator=(const Outbound&) = delete;
   Outbound(Outbound&&) = delete;
   Outbound& operator=(Outbound&&) = delete;
 
-  [[nodiscard]] bool Ready() const { return ready_ && !busy_; }
-  // One piece of blocking work at a time.
-  void Run(std::function<void(proto::BulkStream&)> work,
-           std::function<void()> done);
+  [[nodiscard]] migration::BulkLink& link() { return link_; }
 
  private:
   void Open(proto::Dial::Dialed dialed);
   void Report(Status status);
 
-  Loop& loop_;
+  migration::BulkLink link_;
   std::function<void(Status)> report_;
   std::unique_ptr<proto::Dial> dial_;
-  std::unique_ptr<proto::BulkStream> stream_;
-  std::unique_ptr<migration::BulkTask> task_;
-  bool ready_ = false;
-  bool busy_ = false;
 };
 
 }  // namespace ssi

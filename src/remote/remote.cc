@@ -20,23 +20,19 @@ constexpr Nanos kUsagePeriod = 1s;
 // How often it is looked whether home has been silent for too long: by
 // BOOTTIME, which goes on while the machine sleeps, and timers are not.
 constexpr Nanos kHomeLook = 200ms;
-
-proto::ChannelLimits LimitsFor(Nanos grace) {
-  proto::ChannelLimits limits;
-  limits.silence = migration::SilenceFor(grace);
-  return limits;
-}
 }  // namespace
 
 Remote::Remote(Places places, std::string name, std::function<void()> ended)
     : places_(places),
       name_(std::move(name)),
       ended_(std::move(ended)),
-      channel_(places.loop, ChannelCallbacks(), LimitsFor(places.policy.grace)),
+      channel_(places.loop, ChannelCallbacks(),
+               migration::SilenceFor(places.policy.grace)),
       heard_at_(places.clock.Boot()),
       looked_at_(heard_at_),
       looked_before_(heard_at_),
       home_timer_(places.loop),
+      bulk_(places.loop),
       usage_timer_(places.loop) {
   WatchHome();
 }
@@ -86,26 +82,21 @@ void Remote::TakeBulk(UniqueFd socket, const proto::TlsContext& context) {
     EndSession(stream.error().message);
     return;
   }
-  StopBulk();  // of a connection before, which home has given up
-  bulk_ready_ = false;
-  bulk_ = *std::move(stream);
-  auto status = std::make_shared<Status>();
-  RunBulk([this, status] { *status = bulk_->Handshake(); },
-          [this, status] {
-            if (!*status && HasGuest()) {
-              spdlog::warn("{}: connection for memory: {}", name_,
-                           status->error().message);
-              return;
-            }
-            if (!*status) {
-              EndSession(status->error().message);
-              return;
-            }
-            bulk_ready_ = true;
-            if (auto go_on = std::exchange(when_bulk_ready_, nullptr)) {
-              go_on();
-            }
-          });
+  // In place of a connection before, which home has given up.
+  bulk_.Open(*std::move(stream), [this](const Status& status) {
+    if (!status && HasGuest()) {
+      spdlog::warn("{}: connection for memory: {}", name_,
+                   status.error().message);
+      return;
+    }
+    if (!status) {
+      EndSession(status.error().message);
+      return;
+    }
+    if (auto go_on = std::exchange(when_bulk_ready_, nullptr)) {
+      go_on();
+    }
+  });
 }
 
 void Remote::Transmit(proto::FrameType type,
@@ -345,7 +336,7 @@ struct Remote::Carrier {
   void operator()(const migration::ResumeHere& resume) const {
     spdlog::info("{}: goes on here: {}", remote.name_, resume.reason);
     remote.when_bulk_ready_ = nullptr;
-    remote.StopBulk();
+    remote.bulk_.Stop();
     remote.outbound_.reset();
     remote.guest_->Resume();
   }
@@ -403,31 +394,11 @@ void Remote::StartTimer(migration::TimerKind kind, Nanos limit) {
 
 void Remote::DropGuest() {
   usage_timer_.Stop();
-  StopBulk();  // it may still read or write the guest
+  // They may still read or write the guest. A stream that is broken off in the
+  // middle is of no use any more: home makes a new one for the next move.
+  bulk_.Stop();
   outbound_.reset();
   guest_.reset();
-}
-
-// Starts blocking work on the bulk connection.
-void Remote::RunBulk(std::function<void()> work, std::function<void()> done) {
-  bulk_busy_ = true;
-  bulk_task_ = std::make_unique<migration::BulkTask>(
-      places_.loop, std::move(work), [this, done = std::move(done)] {
-        bulk_busy_ = false;
-        bulk_ready_ = bulk_ready_ && bulk_->Good();
-        done();
-      });
-}
-
-// A stream that is broken off in the middle is of no use any more: home makes a
-// new one for the next move.
-void Remote::StopBulk() {
-  if (bulk_busy_) {
-    bulk_->Interrupt();
-    bulk_task_.reset();
-    bulk_busy_ = false;
-    bulk_ready_ = false;
-  }
 }
 
 void Remote::SendUsage() {

@@ -11,11 +11,10 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
-#include "migration/bulk_task.h"
+#include "migration/bulk_link.h"
 #include "migration/image_stream.h"
 #include "migration/source_machine.h"
 #include "migration/target_machine.h"
-#include "proto/bulk_stream.h"
 #include "proto/session.pb.h"
 #include "proto/steady_channel.h"
 #include "remote/guest.h"
@@ -105,12 +104,9 @@ class Remote {
   void StartHere();
   void Discard(const std::string& reason);
   void SendImage();
-  void SendOnward(CapturedProcess captured);
   void OnImageSent(const Result<migration::SendResult>& sent);
   void StartTimer(migration::TimerKind kind, Nanos limit);
 
-  void RunBulk(std::function<void()> work, std::function<void()> done);
-  void StopBulk();
   void MakeGuest();
   void DropGuest();
   void SendUsage();
@@ -128,10 +124,7 @@ class Remote {
   Nanos looked_at_;      // whether that is too long ago
   Nanos looked_before_;  // and the time before
   Timer home_timer_;
-  std::unique_ptr<proto::BulkStream> bulk_;
-  std::unique_ptr<migration::BulkTask> bulk_task_;
-  bool bulk_ready_ = false;  // its handshake is done, and it is whole
-  bool bulk_busy_ = false;
+  migration::BulkLink bulk_;
   std::function<void()> when_bulk_ready_;
   std::unique_ptr<Outbound> outbound_;
   bool onward_ = false;  // the image takes that one

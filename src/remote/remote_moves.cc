@@ -47,15 +47,16 @@ void Remote::CheckAsk(const migration::Ask& ask) {
 }
 
 void Remote::ReceiveImage() {
-  if (!bulk_ready_) {
+  if (!bulk_.Good()) {
     when_bulk_ready_ = [this] {
       ReceiveImage();
     };
     return;
   }
   auto image = std::make_shared<Result<CapturedProcess>>();
-  RunBulk([this, image] { *image = migration::ReadImage(*bulk_); },
-          [this, image] { OnImage(std::move(*image)); });
+  bulk_.Run(
+      [image](proto::BulkStream& bulk) { *image = migration::ReadImage(bulk); },
+      [this, image] { OnImage(std::move(*image)); });
 }
 
 Status Remote::PrepareFiles(const CapturedProcess& image,
@@ -99,7 +100,8 @@ void Remote::MakeGuest() {
     Feed(migration::HomeCallsSettled{});
   };
   guest_ = std::make_unique<Guest>(
-      Guest::Places{places_.loop, places_.clock, channel_, places_.files},
+      Guest::Places{places_.loop, places_.clock, channel_, places_.files,
+                    places_.policy.cpus},
       std::move(hooks));
 }
 
@@ -135,10 +137,10 @@ void Remote::OnImage(Result<CapturedProcess> image) {
     return LocalFiles::WriteAt(descriptors.at(id), offset, data);
   };
   auto checksum = std::make_shared<Result<migration::Checksum>>();
-  RunBulk(
-      [this, checksum, contents = std::move(image->contents),
-       destination = std::move(destination)] {
-        *checksum = migration::ReadContents(*bulk_, contents, destination);
+  bulk_.Run(
+      [checksum, contents = std::move(image->contents),
+       destination = std::move(destination)](proto::BulkStream& bulk) {
+        *checksum = migration::ReadContents(bulk, contents, destination);
       },
       [this, checksum] { OnContents(std::move(*checksum)); });
 }
@@ -201,12 +203,11 @@ void Remote::Discard(const std::string& reason) {
 // ---- departure --------------------------------------------------------------
 
 void Remote::SendImage() {
-  bool ready = onward_ ? outbound_ && outbound_->Ready() : bulk_ready_;
-  if (!ready && onward_) {
+  if (onward_ && (!outbound_ || !outbound_->link().Good())) {
     Feed(migration::StepFailed{"the connection to the other node is lost"});
     return;
   }
-  if (!ready) {
+  if (!onward_ && !bulk_.Good()) {
     when_bulk_ready_ = [this] {
       SendImage();
     };
@@ -221,32 +222,24 @@ void Remote::SendImage() {
     Feed(migration::StepFailed{captured.error().message});
     return;
   }
+  // Home has all files that are mapped; another node may lack some.
+  std::vector<migration::FileSource> sources;
   if (onward_) {
-    SendOnward(*std::move(captured));
-    return;
+    sources =
+        migration::FileSourcesOf(*captured, [this](const MappedFile& file) {
+          const UniqueFd* here = places_.files.Find(file);
+          return here == nullptr ? -1 : here->get();
+        });
   }
   auto result = std::make_shared<Result<migration::SendResult>>();
-  RunBulk(
-      [this, result, captured = *std::move(captured), pid = guest_->pid()] {
-        *result = migration::StreamImage(*bulk_, captured, pid, {});
-      },
-      [this, result] { OnImageSent(*result); });
-}
-
-// Home has all files that are mapped; another node may lack some.
-void Remote::SendOnward(CapturedProcess captured) {
-  auto sources =
-      migration::FileSourcesOf(captured, [this](const MappedFile& file) {
-        const UniqueFd* here = places_.files.Find(file);
-        return here == nullptr ? -1 : here->get();
-      });
-  auto result = std::make_shared<Result<migration::SendResult>>();
-  outbound_->Run(
-      [result, captured = std::move(captured), sources = std::move(sources),
-       pid = guest_->pid()](proto::BulkStream& stream) {
-        *result = migration::StreamImage(stream, captured, pid, sources);
-      },
-      [this, result] { OnImageSent(*result); });
+  (onward_ ? outbound_->link() : bulk_)
+      .Run(
+          [result, captured = *std::move(captured),
+           sources = std::move(sources),
+           pid = guest_->pid()](proto::BulkStream& bulk) {
+            *result = migration::StreamImage(bulk, captured, pid, sources);
+          },
+          [this, result] { OnImageSent(*result); });
 }
 
 void Remote::OnImageSent(const Result<migration::SendResult>& sent) {

@@ -15,22 +15,11 @@
 #include <vector>
 
 #include "guest.h"
+#include "guest_threads.h"
 
 namespace {
 
 constexpr int kThreads = 12;
-
-// Runs `check` in several threads, which compute before and after.
-template <typename Check>
-void InThreads(Check check) {
-  std::vector<std::thread> threads;
-  for (int id = 0; id < kThreads; ++id) {
-    threads.emplace_back([id, check] { check(id); });
-  }
-  for (std::thread& thread : threads) {
-    thread.join();
-  }
-}
 
 thread_local int own = -1;
 thread_local int handled = 0;
@@ -49,7 +38,7 @@ void MasksAndPending() {
   action.sa_flags = SA_SIGINFO;
   SSI_OK(sigaction(SIGRTMIN, &action, nullptr));
   SSI_OK(sigaction(SIGRTMIN + 1, &action, nullptr));
-  InThreads([](int id) {
+  guest::InThreads<kThreads>([](int id) {
     sigset_t mask;
     sigemptyset(&mask);
     sigaddset(&mask, id % 2 == 0 ? SIGRTMIN : SIGRTMIN + 1);
@@ -83,7 +72,7 @@ void ToOneself() {
   action.sa_sigaction = OnSignal;
   action.sa_flags = SA_SIGINFO;
   SSI_OK(sigaction(SIGRTMIN + 2, &action, nullptr));
-  InThreads([](int id) {
+  guest::InThreads<kThreads>([](int id) {
     for (int i = 1; i <= 60; ++i) {
       sigval value{};
       value.sival_int = id * 1000 + i;
@@ -103,7 +92,7 @@ void Stacks() {
   action.sa_sigaction = OnSignal;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   SSI_OK(sigaction(SIGUSR1, &action, nullptr));
-  InThreads([](int id) {
+  guest::InThreads<kThreads>([](int id) {
     static std::array<std::array<char, 1 << 16>, kThreads> stacks;
     stack_t stack{};
     stack.ss_sp = stacks[static_cast<std::size_t>(id)].data();
@@ -126,7 +115,7 @@ void Stacks() {
 }
 
 void LocalsAndNames() {
-  InThreads([](int id) {
+  guest::InThreads<kThreads>([](int id) {
     SSI_EQ(own, -1);
     own = id;
     const std::string name = "thread " + std::to_string(id);
@@ -189,7 +178,7 @@ void Robust() {
   for (auto& mutex : mutexes) {
     SSI_EQ(pthread_mutex_init(&mutex, &attributes), 0);
   }
-  InThreads([&mutexes](int id) {
+  guest::InThreads<kThreads>([&mutexes](int id) {
     SSI_EQ(pthread_mutex_lock(&mutexes[static_cast<std::size_t>(id)]), 0);
     guest::Compute(10);  // and ends with it locked
   });
@@ -208,7 +197,7 @@ void PriorityInheritance() {
   SSI_EQ(pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK), 0);
   SSI_EQ(pthread_mutex_init(&mutex, &attributes), 0);
   int count = 0;
-  InThreads([&](int) {
+  guest::InThreads<kThreads>([&](int) {
     for (int i = 0; i < 50; ++i) {
       SSI_EQ(pthread_mutex_lock(&mutex), 0);
       const int before = count;

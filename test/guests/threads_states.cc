@@ -13,23 +13,13 @@
 #include <vector>
 
 #include "guest.h"
+#include "guest_threads.h"
 
 namespace {
 
 constexpr int kThreads = 6;
 constexpr std::size_t kPage = 4096;
 constexpr int kGuardInstall = 102;  // MADV_GUARD_INSTALL, Linux 6.13
-
-template <typename Check>
-void InThreads(Check check) {
-  std::vector<std::thread> threads;
-  for (int id = 0; id < kThreads; ++id) {
-    threads.emplace_back([id, check] { check(id); });
-  }
-  for (std::thread& thread : threads) {
-    thread.join();
-  }
-}
 
 // No clock: the vdso's read the counter too.
 void Work() {
@@ -56,7 +46,7 @@ bool Works(Access access) {
 
 void Personality() {
   const long before = SSI_OK(syscall(SYS_personality, 0xffffffff));
-  InThreads([before](int id) {
+  guest::InThreads<kThreads>([before](int id) {
     const long mine = before | (id % 2 == 0 ? UNAME26 : ADDR_NO_RANDOMIZE);
     SSI_EQ(syscall(SYS_personality, mine), before);
     guest::Compute(40);
@@ -66,7 +56,7 @@ void Personality() {
 }
 
 void TimeStampCounter() {
-  InThreads([](int id) {
+  guest::InThreads<kThreads>([](int id) {
     const bool may = id % 2 == 0;
     SSI_OK(prctl(PR_SET_TSC, may ? PR_TSC_ENABLE : PR_TSC_SIGSEGV));
     Work();
@@ -77,7 +67,7 @@ void TimeStampCounter() {
 }
 
 void TimerSlack() {
-  InThreads([](int id) {
+  guest::InThreads<kThreads>([](int id) {
     SSI_OK(prctl(PR_SET_TIMERSLACK, 100'000 + id));
     guest::Compute(20);
     SSI_EQ(prctl(PR_GET_TIMERSLACK), 100'000 + id);
@@ -96,7 +86,7 @@ void Keys() {
                                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   SSI_TRUE(page != MAP_FAILED);
   SSI_OK(pkey_mprotect(page, kPage, PROT_READ | PROT_WRITE, key));
-  InThreads([key](int id) {
+  guest::InThreads<kThreads>([key](int id) {
     SSI_OK(pkey_set(key, id % 2 == 0 ? 0 : PKEY_DISABLE_ACCESS));
     guest::Compute(20);
     SSI_EQ(pkey_get(key), id % 2 == 0 ? 0 : PKEY_DISABLE_ACCESS);
@@ -109,7 +99,7 @@ void Keys() {
 
 // Each thread has its own of every kind, while all of them hop together.
 void Areas() {
-  InThreads([](int id) {
+  guest::InThreads<kThreads>([](int id) {
     const auto seed = static_cast<std::uint64_t>(id);
     auto* area = static_cast<unsigned char*>(
         mmap(nullptr, 16 * kPage, PROT_READ | PROT_WRITE,

@@ -32,9 +32,9 @@ struct Program {
 };
 
 struct Timing {
-  std::chrono::milliseconds hop_every{400};
+  std::chrono::milliseconds hop_every{200};
   std::chrono::milliseconds limit{120000};
-  std::size_t least_hops = 5;  // 0: too short to be seen away
+  std::size_t least_hops = 5;  // 0: too short to hop at all
   // A native run takes at least this long: on a faster machine the inputs
   // grow.
   double least_seconds = 3;
