@@ -13,10 +13,6 @@ namespace ssi {
 std::vector<unsigned> AllowedCpus();
 // Process `pid` keeps of its CPUs those of `cpus`: a node's share, where it has
 // only one. Nothing changes where the list is empty or has none of them.
-//
-// For what computes, never for those that supervise it: where all CPUs of a
-// share are busy with threads that sleep and wake, Linux 6.18 lets others on
-// them wait for 0.4 s (group scheduling; seen with OpenMP).
 void PinTo(pid_t pid, std::span<const unsigned> cpus);
 
 }  // namespace ssi

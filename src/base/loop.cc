@@ -85,6 +85,14 @@ void Timer::Stop() {
   }
 }
 
+void Later::Call(std::function<void()> action) {
+  asio::post(loop_, [alive = alive_, action = std::move(action)] {
+    if (*alive) {
+      action();
+    }
+  });
+}
+
 Result<std::unique_ptr<SignalSource>> SignalSource::Make(
     Loop& loop, std::initializer_list<int> signals,
     std::function<void(const signalfd_siginfo&)> on_signal) {

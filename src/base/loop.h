@@ -61,6 +61,24 @@ class Timer {
   std::shared_ptr<bool> running_;  // false once stopped or fired
 };
 
+// Calls actions soon, in their order and from the loop: for what may not happen
+// on the stack that asks for it. Those still to come when this is destroyed do
+// not.
+class Later {
+ public:
+  explicit Later(Loop& loop) : loop_(loop) {}
+  ~Later() { *alive_ = false; }
+  Later(const Later&) = delete;
+  Later& operator=(const Later&) = delete;
+  Later(Later&&) = delete;
+  Later& operator=(Later&&) = delete;
+  void Call(std::function<void()> action);
+
+ private:
+  Loop& loop_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
 // The signals of this process as events. The constructor does not block them:
 // call BlockSignals first, at the start of main, before any thread exists.
 class SignalSource {

@@ -29,7 +29,8 @@ Deputy::Deputy(HomePlaces& places, HostPid pid, std::string command,
       wanted_(places.node),
       back_timer_(places.loop),
       leader_timer_(places.loop),
-      end_timer_(places.loop) {
+      end_timer_(places.loop),
+      later_(places.loop) {
   process_.pid = pid;
   process_.command = std::move(command);
 }
@@ -266,7 +267,7 @@ void Deputy::Return(const std::string& reason) {
 void Deputy::Hold(HomeMove::Plan plan) {
   returning_ = true;
   process_.threads.Hold([this, plan = std::move(plan)] {
-    asio::post(places_.loop, [this, plan] {
+    later_.Call([this, plan] {
       returning_ = false;
       if (!ended_ && !move_) {
         BeginMove(plan);
@@ -415,7 +416,7 @@ void Deputy::RunTraced(HostPid thread, TracedRun::Until until) {
 
 void Deputy::OnTracedRunDone(TracedRun::Result result) {
   // Not while the run is on the stack.
-  asio::post(places_.loop, [this, result] {
+  later_.Call([this, result] {
     if (ended_) {
       return;
     }

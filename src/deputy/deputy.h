@@ -182,6 +182,7 @@ class Deputy {
   Timer back_timer_;
   Timer leader_timer_;
   Timer end_timer_;
+  Later later_;
   int end_looks_ = 0;  // that are left
 
   wire::Usage usage_;                  // of its body now

@@ -86,7 +86,7 @@ void Deputy::OnSessionBack(const std::string& node, Nanos after) {
 
 // A process at home needs no session; the next departure opens another one.
 void Deputy::DropIdleSession() {
-  asio::post(places_.loop, [this] {
+  later_.Call([this] {
     if (!process_.Away() && !move_ && process_.session &&
         (process_.session->Connected() || process_.session->AllArrived())) {
       process_.session.reset();
@@ -96,7 +96,7 @@ void Deputy::DropIdleSession() {
 
 void Deputy::DropOtherSession() {
   // Not from inside one of its callbacks.
-  asio::post(places_.loop, [this] {
+  later_.Call([this] {
     if (!move_) {
       process_.other_session.reset();
     }

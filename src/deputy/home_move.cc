@@ -55,7 +55,8 @@ HomeMove::HomeMove(HomePlaces& places, HomeProcess& process, Plan plan,
       id_(MoveId{RandomId()}),
       home_(MoveOf(id_, plan_, places.node, places.grace)),
       go_timer_(places.loop),
-      settle_timer_(places.loop) {
+      settle_timer_(places.loop),
+      later_(places.loop) {
   if (plan_.direction == Direction::kDeparture) {
     source_.emplace(id_, HomeIs::kHere);
   } else if (plan_.direction == Direction::kReturn) {
@@ -156,7 +157,7 @@ void HomeMove::Feed(Role role, migration::Event event) {
   if (outcome_ && local_done && !reported_) {
     reported_ = true;
     // The owner destroys this.
-    asio::post(places_.loop, [finished = hooks_.finished, end = *outcome_] {
+    later_.Call([finished = hooks_.finished, end = *outcome_] {
       finished(end.outcome, end.reason);
     });
   }

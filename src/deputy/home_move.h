@@ -135,6 +135,7 @@ class HomeMove {
   std::optional<Result<CapturedProcess>> image_;
   bool settled_ = false;
   Timer settle_timer_;
+  Later later_;
   migration::Checksum checksum_{};
   bool refilled_ = false;
   bool source_holds_ = false;   // HELD has come

@@ -134,6 +134,9 @@ std::optional<int> Job::Start(Launch launch) {
     spdlog::warn("{}; {} runs at home", connected.error().message,
                  options_.command[0]);
   }
+  // Not this process: where all CPUs of a share are busy with threads that
+  // sleep and wake, Linux 6.18 lets those of other sessions wait for 0.4 s
+  // (group scheduling; seen with OpenMP), and so would each of its moves.
   PinTo(launch.pid(), std::vector<unsigned>(registered_.cpus().begin(),
                                             registered_.cpus().end()));
   auto waiter = Waiter::Make(loop_, [this] {

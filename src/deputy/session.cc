@@ -42,7 +42,8 @@ Session::Session(Loop& loop, const Clock& clock, std::string node, Nanos grace,
       channel_(loop, ChannelCallbacks(), migration::SilenceFor(grace_)),
       bulk_(loop),
       again_timer_(loop),
-      grace_timer_(loop) {
+      grace_timer_(loop),
+      later_(loop) {
   Connect(proto::Purpose::kCalls);
   if (first_ == FirstImage::kOfHome) {
     Connect(proto::Purpose::kBulk);
@@ -138,7 +139,7 @@ void Session::WhenRenewed(std::function<void()> then) {
 
 void Session::EndRenewal() {
   if (std::exchange(renewing_, false) && when_renewed_) {
-    asio::post(loop_, std::exchange(when_renewed_, nullptr));
+    later_.Call(std::exchange(when_renewed_, nullptr));
   }
 }
 

@@ -116,6 +116,7 @@ class Session {
   std::optional<Nanos> refused_at_;  // since when nobody listens there
   Timer again_timer_;
   Timer grace_timer_;
+  Later later_;
 };
 
 }  // namespace ssi

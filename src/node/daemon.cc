@@ -11,6 +11,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/cpus.h"
 #include "base/log.h"
 #include "base/paths.h"
 #include "node/self.h"
@@ -359,6 +360,7 @@ Status Serve(DaemonOptions options, const UniqueFd& background) {
   }
   // Nobody reads the key out of its memory.
   ::prctl(PR_SET_DUMPABLE, 0);
+  PinTo(0, options.cpus);  // and all guests
   Loop loop;
   auto work = asio::make_work_guard(loop);
   int ready_fd = options.ready_fd;

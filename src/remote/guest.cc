@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 
-#include "base/cpus.h"
 #include "process/cpu_time.h"
 #include "process/private_memory.h"
 #include "proto/message.h"
@@ -66,7 +65,6 @@ Status Guest::MakeSandbox() {
     return std::unexpected(Lacks("sandbox", sandbox.error()));
   }
   sandbox_.emplace(*std::move(sandbox));
-  PinTo(Raw(sandbox_->init_pid()), places_.cpus);
   SSI_ASSIGN(ClockOffsets own, OwnClockOffsets());
   auto status = sandbox_->SetClockOffsets(
       {own.monotonic + shift_.monotonic, own.boot + shift_.boot});

@@ -6,7 +6,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 
 #include "base/clock.h"
@@ -46,7 +45,6 @@ class Guest {
     const Clock& clock;
     proto::SteadyChannel& channel;
     LocalFiles& files;
-    std::span<const unsigned> cpus;  // the node's share; empty: all
   };
 
   // How far this node's clocks are behind the home node's (monotonic and

@@ -100,8 +100,7 @@ void Remote::MakeGuest() {
     Feed(migration::HomeCallsSettled{});
   };
   guest_ = std::make_unique<Guest>(
-      Guest::Places{places_.loop, places_.clock, channel_, places_.files,
-                    places_.policy.cpus},
+      Guest::Places{places_.loop, places_.clock, channel_, places_.files},
       std::move(hooks));
 }
 

@@ -32,7 +32,7 @@ TEST_CASE("sort --parallel=4") {
   });
 }
 
-TEST_CASE("python3: threads, locks, queues, timers") {
+TEST_CASE("python3: threads, locks, queues, timers", "[sample]") {
   CheckInAllModes([](double scale) {
     return Program{.name = "python3",
                    .command = {"/usr/bin/python3", "-c", R"(
