@@ -44,12 +44,7 @@ void Redirect(const std::string& path, int fd, int flags) {
   Redirect(spawn.out, 1, O_WRONLY | O_CREAT | O_TRUNC);
   Redirect(spawn.err, 2, O_WRONLY | O_CREAT | O_TRUNC);
   if (!spawn.cpus.empty()) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    for (unsigned cpu : spawn.cpus) {
-      CPU_SET(cpu, &set);
-    }
-    ::sched_setaffinity(0, sizeof set, &set);
+    KeepTo(spawn.cpus);
   }
   for (const auto& [name, value] : spawn.environment) {
     ::setenv(name.c_str(), value.c_str(), 1);
@@ -63,6 +58,15 @@ std::string StatText(pid_t pid) {
 }
 
 }  // namespace
+
+void KeepTo(const std::vector<unsigned>& cpus) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (unsigned cpu : cpus) {
+    CPU_SET(cpu, &set);
+  }
+  ::sched_setaffinity(0, sizeof set, &set);
+}
 
 Child::Child(const Spawn& spawn) {
   std::vector<char*> arguments;

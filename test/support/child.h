@@ -24,6 +24,9 @@ struct Spawn {
   bool new_session = false;
 };
 
+// This thread, and what it starts, runs only on these.
+void KeepTo(const std::vector<unsigned>& cpus);
+
 // One started program. Killed and reaped when it goes out of scope.
 class Child {
  public:

@@ -32,7 +32,10 @@ Cluster::Cluster(unsigned nodes, std::vector<std::string> options)
   std::vector<std::string> arguments = {"local", "up", "-n",
                                         std::to_string(nodes)};
   arguments.insert(arguments.end(), options.begin(), options.end());
-  auto up = Ssictl(arguments);
+  auto spawn = Ours(With("ssictl", arguments));
+  spawn.cpus = AllCpus();
+  StayAtHome();
+  auto up = RunToEnd(spawn);
   INFO(up.out << up.err);
   REQUIRE(Describe(up.status) == "exit 0");
   std::istringstream lines(up.out);
@@ -85,18 +88,30 @@ std::string Cluster::log(const std::string& node) const {
   return ReadAllOf(runtime_dir_ + "/local/" + node + ".log");
 }
 
-std::vector<unsigned> Cluster::HomeCpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  ::sched_getaffinity(0, sizeof set, &set);
-  std::vector<unsigned> cpus;
-  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(cpu, &set)) {
-      cpus.push_back(cpu);
+const std::vector<unsigned>& Cluster::AllCpus() {
+  static const std::vector<unsigned> all = [] {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    ::sched_getaffinity(0, sizeof set, &set);
+    std::vector<unsigned> cpus;
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (CPU_ISSET(cpu, &set)) {
+        cpus.push_back(cpu);
+      }
     }
-  }
+    return cpus;
+  }();
+  return all;
+}
+
+std::vector<unsigned> Cluster::HomeCpus() {
+  auto cpus = AllCpus();
   cpus.resize(std::max<std::size_t>(1, cpus.size() / 2));
   return cpus;
+}
+
+void Cluster::StayAtHome() {
+  KeepTo(HomeCpus());
 }
 
 std::vector<pid_t> Cluster::BodiesBelow(pid_t daemon) {

@@ -41,8 +41,15 @@ class Cluster {
   [[nodiscard]] pid_t daemon(const std::string& node) const;
   [[nodiscard]] std::string address(const std::string& node) const;
   [[nodiscard]] std::string log(const std::string& node) const;
-  // Node 1's share of the CPUs, for native runs.
+  // The CPUs that this process was started with, for `ssictl local up`.
+  [[nodiscard]] static const std::vector<unsigned>& AllCpus();
+  // Node 1's share of them, for native runs.
   [[nodiscard]] static std::vector<unsigned> HomeCpus();
+  // From now on this thread and what it starts keep to node 1's share. A test
+  // is in the session of what it starts: where a session has one CPU busy and
+  // uses others too, Linux 6.18 lets processes of other sessions wait there
+  // for whole seconds (sched_autogroup).
+  static void StayAtHome();
   // The bodies that compute below a node's daemon: children of the inits of
   // its sandboxes.
   [[nodiscard]] std::vector<pid_t> Bodies(const std::string& node) const {

@@ -96,6 +96,8 @@ bool FaultRun::Up() {
         std::string(scenario_.step.point) + "#" +
         std::to_string(scenario_.step.pass) + "=stop";
   }
+  spawn.cpus = Cluster::AllCpus();
+  Cluster::StayAtHome();
   auto up = RunToEnd(spawn, kEndLimit);
   std::istringstream lines(up.out);
   std::string name;
