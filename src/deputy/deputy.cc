@@ -251,13 +251,12 @@ void Deputy::Return(const std::string& reason) {
     if (process_.session) {
       process_.session->RenewBulk();
     }
-    Answer({"stayed",
-            lost ? fmt::format("the connection to {} is lost and being made "
-                               "anew",
-                               Where())
-                 : "the connection for its memory is being made anew",
-            0});
-    AfterFailedMove(plan.direction);
+    std::string why =
+        lost ? fmt::format("the connection to {} is lost and being made anew",
+                           Where())
+             : "the connection for its memory is being made anew";
+    Answer({"stayed", why, 0});
+    AfterFailedMove(plan.direction, why);
     return;
   }
   Hold(std::move(plan));
@@ -278,7 +277,8 @@ void Deputy::Hold(HomeMove::Plan plan) {
 
 // The other end gives up the session of a departure that failed: the next one
 // needs a fresh one. A process that waits to come home tries again.
-void Deputy::AfterFailedMove(migration::Direction direction) {
+void Deputy::AfterFailedMove(migration::Direction direction,
+                             const std::string& reason) {
   if (direction == migration::Direction::kDeparture) {
     DropIdleSession();
     return;
@@ -287,7 +287,14 @@ void Deputy::AfterFailedMove(migration::Direction direction) {
     DropOtherSession();
   }
   constexpr Nanos kAgain = std::chrono::milliseconds(200);
+  constexpr int kTold = 5;
   if (come_home_) {
+    if (++home_failures_ == kTold) {
+      spdlog::warn(
+          "process {} ({}) is to come home: {}; it could not: {}; it "
+          "goes on trying",
+          Raw(process_.pid), process_.command, come_home_->reason(), reason);
+    }
     back_timer_.Start(kAgain, [this] { AnswerComeHome(); });
   }
 }
@@ -338,11 +345,12 @@ void Deputy::OnMoveFinished(migration::Outcome outcome,
         LetRun();  // refused before anything of it was touched
       }
       Answer({"stayed", reason, 0});
-      AfterFailedMove(direction);
+      AfterFailedMove(direction, reason);
       return;
     case migration::Outcome::kLost:
       Answer({"lost", reason, 0});
-      hooks_.lost(reason);
+      hooks_.lost(fmt::format("{}; process {} ({}) is lost", reason,
+                              Raw(process_.pid), process_.command));
       return;
     case migration::Outcome::kEnded:
       Answer({"ended", reason, 0});

@@ -99,7 +99,8 @@ class Deputy {
   [[nodiscard]] bool IsOther(const std::string& node) const;
   void BeginMove(HomeMove::Plan plan);
   void Return(const std::string& reason);
-  void AfterFailedMove(migration::Direction direction);
+  void AfterFailedMove(migration::Direction direction,
+                       const std::string& reason);
   void AfterMove(migration::Direction direction);
   void OnMoveFinished(migration::Outcome outcome, const std::string& reason);
   void Answer(const MoveResult& result);
@@ -174,6 +175,7 @@ class Deputy {
   std::optional<std::int64_t> came_for_;
   HostPid came_by_{};                        // the thread that makes it
   std::optional<wire::ComeHome> come_home_;  // asked for, and not home yet
+  int home_failures_ = 0;                    // of that
   bool come_counted_ = false;
   bool returning_ = false;   // held for a move from away that has not begun
   bool connecting_ = false;  // its node, to the one that it is to go on to

@@ -202,6 +202,7 @@ Status Deputy::OnComeHome(std::span<const std::byte> payload) {
   SSI_TRY(proto::DecodeMessage(payload, come));
   come_home_ = std::move(come);
   come_counted_ = false;
+  home_failures_ = 0;
   AnswerComeHome();
   return {};
 }

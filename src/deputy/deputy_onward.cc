@@ -15,11 +15,10 @@ void Deputy::Onward() {
     return;
   }
   if (!process_.session || !process_.session->Connected()) {
-    Answer({"stayed",
-            fmt::format("the connection to {} is lost and being made anew",
-                        Where()),
-            0});
-    AfterFailedMove(migration::Direction::kReturn);
+    std::string reason = fmt::format(
+        "the connection to {} is lost and being made anew", Where());
+    Answer({"stayed", reason, 0});
+    AfterFailedMove(migration::Direction::kReturn, reason);
     return;
   }
   came_for_.reset();
@@ -76,7 +75,7 @@ void Deputy::GiveUpOnward(const std::string& reason) {
   returning_ = false;
   Note(fmt::format("not moved to {}: {}", wanted_, reason));
   Answer({"stayed", reason, 0});
-  AfterFailedMove(migration::Direction::kOnward);
+  AfterFailedMove(migration::Direction::kOnward, reason);
 }
 
 // GO is about to be said: from now on the process is at the other session's

@@ -1,14 +1,20 @@
 #include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
 #include "base/files.h"
 #include "base/loop.h"
+#include "base/reserve.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "base/unix_socket.h"
@@ -88,6 +94,68 @@ TEST_CASE("a timer that is destroyed when it was due already does nothing",
   second->Start(std::chrono::nanoseconds(0), [&fired] { fired = true; });
   loop.run();
   CHECK_FALSE(fired);
+}
+
+TEST_CASE("what was to come later does not once its owner is gone", "[base]") {
+  Loop loop;
+  auto later = std::make_unique<Later>(loop);
+  std::string order;
+  later->Call([&] { order += "a"; });
+  later->Call([&] {
+    order += "b";
+    later.reset();
+  });
+  later->Call([&] { order += "c"; });
+  CHECK(order.empty());
+  loop.run();
+  CHECK(order == "ab");
+}
+
+// In a process of its own: the reserve is one for each, and so is the limit.
+// Its status is the number of the step that went wrong.
+int UseReserve() {
+  std::vector<UniqueFd> all;
+  auto take_all = [&all] {
+    int fd = -1;
+    while ((fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0) {
+      all.emplace_back(fd);
+    }
+  };
+  rlimit few{};
+  ::getrlimit(RLIMIT_NOFILE, &few);
+  few.rlim_cur = 64;
+  ::setrlimit(RLIMIT_NOFILE, &few);
+  take_all();
+  if (OpenBriefly("/dev/null", O_RDONLY)) {
+    return 1;  // there is none yet
+  }
+  all.resize(all.size() / 2);
+  KeepReserve();
+  for (int round = 0; round < 3; ++round) {
+    take_all();
+    auto one = OpenBriefly("/dev/null", O_RDONLY);
+    auto other = OpenBriefly("/dev/zero", O_RDONLY);
+    if (!one || !other) {
+      return 2;
+    }
+    // Where there is room again the next one fills the reserve.
+    all.resize(all.size() - 8);
+    if (!OpenBriefly("/dev/null", O_RDONLY)) {
+      return 3;
+    }
+  }
+  auto missing = OpenBriefly("/no/such/file", O_RDONLY);
+  return !missing && missing.error().sys_errno == ENOENT ? 0 : 4;
+}
+
+TEST_CASE("a few descriptors are kept for when there are no others", "[base]") {
+  pid_t child = ::fork();
+  if (child == 0) {
+    ::_exit(UseReserve());
+  }
+  int status = -1;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
 }
 
 TEST_CASE("a read watch fires for data and may end itself", "[base]") {
