@@ -60,6 +60,7 @@ class Freezer {
     }
     Frozen frozen;
     frozen.leader_exited = leader_exited_;
+    frozen.marks = std::move(marks_);
     for (const auto& one : threads_) {
       frozen.threads.push_back(one.tracee.pid());
     }
@@ -103,15 +104,13 @@ class Freezer {
   Result<bool> TakeNewOnes() {
     bool some = false;
     SSI_ASSIGN(auto there, ThreadsOf(pid_));
+    std::erase_if(there, [this](HostPid thread) { return Known(thread); });
     for (HostPid thread : there) {
-      bool known =
-          (thread == pid_ && leader_exited_) ||
-          std::any_of(threads_.begin(), threads_.end(), [&](const One& one) {
-            return one.tracee.pid() == thread;
-          });
-      if (known) {
-        continue;
+      if (auto mark = MarkSleep(thread)) {
+        marks_[thread] = *mark;
       }
+    }
+    for (HostPid thread : there) {
       auto begun = Begin(Tracee(thread));
       if (!begun && HasExited(thread)) {
         leader_exited_ |= thread == pid_;
@@ -122,6 +121,13 @@ class Freezer {
       some = true;
     }
     return some;
+  }
+
+  [[nodiscard]] bool Known(HostPid thread) const {
+    return (thread == pid_ && leader_exited_) ||
+           std::any_of(threads_.begin(), threads_.end(), [&](const One& one) {
+             return one.tracee.pid() == thread;
+           });
   }
 
   Status Begin(const Tracee& tracee) const {
@@ -222,6 +228,7 @@ class Freezer {
   std::chrono::nanoseconds limit_;
   std::chrono::nanoseconds starved_limit_ = migration::kStarvedLimit;
   std::vector<One> threads_;
+  std::map<HostPid, SleepMark> marks_;
   bool leader_exited_ = false;
 };
 

@@ -2,12 +2,14 @@
 #define SSI_DEPUTY_FREEZE_H_
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <set>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "deputy/sleep_mark.h"
 
 namespace ssi {
 
@@ -21,6 +23,8 @@ struct Frozen {
   std::vector<HostPid> threads;  // in interrupt stops, no signal in hand
   // The first thread has ended before the others; it is not in `threads`.
   bool leader_exited = false;
+  // Of those that slept, before they were stopped.
+  std::map<HostPid, SleepMark> marks;
 };
 
 // Stops all threads of a process. kRetry, with the thread and the call that it

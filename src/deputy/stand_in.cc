@@ -53,6 +53,9 @@ StandIn::StandIn(HostPid pid, const Frozen& frozen)
     : pid_(pid), leader_exited_(frozen.leader_exited) {
   for (HostPid tid : frozen.threads) {
     threads_.push_back(std::make_unique<StandInThread>(tid));
+    if (auto mark = frozen.marks.find(tid); mark != frozen.marks.end()) {
+      threads_.back()->timed = CallAfter(mark->second, tid);
+    }
   }
 }
 

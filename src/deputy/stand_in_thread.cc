@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "deputy/sleep_mark.h"
 #include "process/capture.h"
 #include "process/signal_order.h"
 
@@ -78,20 +79,29 @@ Status StandInThread::Capture() {
 }
 
 // A wait for a futex goes on where the others are who may wake it. One until a
-// point in time is made again as it is; of one with a time limit only the
-// kernel here knows how much is left: it begins again.
+// point in time is made again as it is. Of a call that the kernel does not
+// restart with what is left of its time, what is not known begins again.
 ThreadImage StandInThread::Leaving(bool alone) const {
   ThreadImage leaving = image;
-  constexpr std::uint64_t kOperation = 0x7f;
-  constexpr std::uint64_t kRelative = 0;  // FUTEX_WAIT
+  const Registers& registers = image.registers;
+  bool goes_on = timed && registers.InCall() &&
+                 registers.call_number() == timed->number &&
+                 registers.args() == timed->args;
+  if (goes_on && registers.result() == kRestartNoHand) {
+    leaving.pending = timed;
+    leaving.registers.SetInterrupted(timed->number, kRestartBlock);
+    return leaving;
+  }
   if (!leaving.pending || leaving.pending->number != SYS_futex) {
     return leaving;
   }
   const CallArgs& args = leaving.pending->args;
-  if ((args[1] & kOperation) != kRelative) {
+  if (!IsFutexWait(args)) {
     leaving.pending.reset();
   } else if (alone) {
     return leaving;
+  } else if (goes_on) {
+    leaving.pending->left = timed->left;
   } else if (auto limit = ReadObject<timespec>(tid(), RemoteAddr{args[3]})) {
     leaving.pending->left = std::chrono::seconds(limit->tv_sec) +
                             std::chrono::nanoseconds(limit->tv_nsec);
@@ -142,8 +152,9 @@ Status StandInThread::MakeRestartBlock(Injector& injector) {
       args[3] = time_at;
       break;
     default:
-      return Fail(ErrorCode::kProtocol, "call {} has no time limit",
-                  pending.number);
+      // There is none for it: the call is made again, and its time begins anew.
+      image.registers.SetInterrupted(pending.number, kRestartNoHand);
+      return {};
   }
   SSI_ASSIGN(std::int64_t result,
              injector.CallAndInterrupt(pending.number, args));

@@ -45,6 +45,9 @@ struct StandInThread {
   std::size_t site = 0;
   // In its own queue when it was frozen.
   std::vector<siginfo_t> queued;
+  // A call with a time limit that it slept in when it was frozen, of those
+  // that sleep_mark.h tells of.
+  std::optional<PendingCall> timed;
   // Where a poll that it finishes by restart_syscall has its results.
   std::optional<MemoryRun> wait_memory;
 };

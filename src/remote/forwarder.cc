@@ -199,16 +199,19 @@ Status Forwarder::TakeRestartReply(const ReplyView& reply) {
 }
 
 void Forwarder::End(std::int64_t result) {
-  NoteTimeLeft(result);
+  if (kind_ == Kind::kCall && IsRestart(result) && limit_) {
+    NoteTimeLeft();
+    // Made again from its beginning it would have all of its time.
+    if (request_.row->Has(supervisor::kEintrAtFreeze)) {
+      result = kRestartBlock;
+    }
+  }
   adjust_ = nullptr;
   auto finish = std::exchange(finish_, nullptr);
   finish(result);
 }
 
-void Forwarder::NoteTimeLeft(std::int64_t result) {
-  if (!IsRestart(result) || !limit_) {
-    return;
-  }
+void Forwarder::NoteTimeLeft() {
   PendingCall pending;
   pending.number = static_cast<std::uint64_t>(request_.row->nr);
   pending.args = request_.args;

@@ -87,7 +87,7 @@ class Forwarder {
   Status TakeCallReply(const supervisor::ReplyView& reply);
   Status TakeRestartReply(const supervisor::ReplyView& reply);
   void End(std::int64_t result);
-  void NoteTimeLeft(std::int64_t result);
+  void NoteTimeLeft();
   void Undo(const supervisor::UndoHint& undo, std::int64_t result);
   void SendUndo(const char* name, const CallArgs& args, std::int64_t result);
 

@@ -1,4 +1,4 @@
-ssi_test(proto_test LABEL unit TIMEOUT 60
+ssi_test(proto_test LABEL unit TIMEOUT 300
   SOURCES unit/proto/bench_test.cc unit/proto/bulk_stream_test.cc
           unit/proto/channel_end_test.cc unit/proto/channel_test.cc
           unit/proto/connect_test.cc unit/proto/frame_reader_test.cc
