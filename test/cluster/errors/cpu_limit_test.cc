@@ -49,6 +49,7 @@ TEST_CASE("CPU time away counts for RLIMIT_CPU", "[sample][errors]") {
   Cluster cluster;
   auto command = Limited(1, 2);
   command.emplace_back("handle");
+  Witness witness(cluster, "n2");
   Job job(cluster, {"--on", "n2"}, command, Output(cluster));
   // Ended by the kernel's rule: at the hard limit, by SIGKILL.
   CHECK(Describe(job.front().Wait(60s)) == "signal 9");
@@ -59,14 +60,17 @@ TEST_CASE("CPU time away counts for RLIMIT_CPU", "[sample][errors]") {
   CHECK(times[0] > 0.9);
   CHECK(times[0] < 1.3);
   CHECK_THAT(out, Contains("now 2\n"));
+  CHECK(witness.AwaySeconds() > 1.5);
 }
 
 TEST_CASE("SIGXCPU ends a program away as it does at home",
           "[sample][errors]") {
   Cluster cluster;
+  Witness witness(cluster, "n2");
   Job job(cluster, {"--on", "n2"}, Limited(1, -1), Output(cluster));
   CHECK(Describe(job.front().Wait(60s)) == "signal 24");
   CHECK(ReadAllOf(cluster.folder() + "/out") == "begun\n");
+  CHECK(witness.AwaySeconds() > 0.5);
 }
 
 TEST_CASE("CPU time of home and away counts together", "[sample][errors]") {

@@ -141,6 +141,7 @@ TEST_CASE("faults, handled and not", "[sample]") {
         "/usr/bin/python3", "-c",
         "import ctypes, faulthandler, mmap, os, sys, tempfile\n"
         "what = sys.argv[1]\n"
+        "sum(range(5000000))\n"  // to be seen
         "if what == 'SEGV': ctypes.string_at(16)\n"
         "if what == 'BUS':\n"
         "  f = tempfile.TemporaryFile(); f.truncate(4096)\n"
@@ -155,9 +156,11 @@ TEST_CASE("faults, handled and not", "[sample]") {
         what};
     INFO(what);
     auto native = StatusNatively(kRaise);
+    Witness witness(cluster, "n2");
     Subject subject(&cluster, Mode::kAway, kRaise);
     auto status = subject.End();
     CHECK(Describe(status) == Describe(native));
+    CHECK(witness.AwaySeconds() > 0);
     CHECK(WIFSIGNALED(status.value_or(0)));
   }
 }

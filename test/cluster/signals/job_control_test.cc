@@ -80,6 +80,12 @@ class Shell {
       REQUIRE(away);
     }
   }
+  // For one that is too short to be seen there.
+  void WasAway(const std::string& command) {
+    if (cluster_ != nullptr) {
+      CHECK_THAT(cluster_->log("n2"), Catch::Contains("runs here (" + command));
+    }
+  }
   // Neither node has anything of the job left.
   void NothingLeft() {
     if (cluster_ != nullptr) {
@@ -314,6 +320,7 @@ TEST_CASE("a pipe that is closed early", "[sample]") {
     shell.Run("yes | head -1; echo \"[${PIPESTATUS[*]}]\"");
     shell.Sees("y\r\n[141 0]\r\n");
     shell.Sees("ready> ");
+    shell.WasAway("yes");
     shell.Run("yes | cat | head -2 | tail -1; echo \"[${PIPESTATUS[*]}]\"");
     shell.Sees("y\r\n[141 141 0 0]\r\n");
     shell.Sees("ready> ");
