@@ -29,6 +29,23 @@ Nanos SystemClock::Real() const {
   return Read(CLOCK_REALTIME);
 }
 
+Nanos MonotonicCoarse() {
+  return Read(CLOCK_MONOTONIC_COARSE);
+}
+
+Status SleepWhileBehind(const std::function<Nanos()>& behind) {
+  constexpr Nanos kMost = std::chrono::seconds(1);
+  for (Nanos left{}; (left = behind()) > Nanos(0);) {
+    if (left >= kMost) {
+      return Fail(ErrorCode::kUnsupported, "the clocks differ by {} ms",
+                  left / std::chrono::milliseconds(1));
+    }
+    timespec wait{0, left.count()};
+    ::nanosleep(&wait, nullptr);
+  }
+  return {};
+}
+
 Status RandomBytes(std::span<std::byte> out) {
   while (!out.empty()) {
     ssize_t n = ::getrandom(out.data(), out.size(), 0);

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "base/result.h"
@@ -29,6 +30,12 @@ class SystemClock final : public Clock {
   [[nodiscard]] Nanos Boot() const override;
   [[nodiscard]] Nanos Real() const override;
 };
+
+// CLOCK_MONOTONIC_COARSE: CLOCK_MONOTONIC at the last tick.
+Nanos MonotonicCoarse();
+// Lets this thread sleep until `behind` gives no more than 0; fails at more
+// than a second.
+Status SleepWhileBehind(const std::function<Nanos()>& behind);
 
 // Fills `out` from getrandom(2).
 Status RandomBytes(std::span<std::byte> out);

@@ -441,6 +441,7 @@ void HomeMove::SendImage() {
     }
   }
   image.clock_floor = {places_.clock.Monotonic(), places_.clock.Boot()};
+  image.coarse_floor = MonotonicCoarse();
   process_.signals = SignalState(image.actions);
   auto sources = migration::FileSourcesOf(
       *captured,

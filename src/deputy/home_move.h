@@ -133,6 +133,7 @@ class HomeMove {
   // The image may overtake, on its own connection, what the process did before
   // it was frozen. It is taken when both have arrived, and all is done here.
   std::optional<Result<CapturedProcess>> image_;
+  Nanos floor_{};  // of the coarse clock, of a return
   bool settled_ = false;
   Timer settle_timer_;
   Later later_;

@@ -44,6 +44,7 @@ void HomeMove::OnImage() {
                    std::max(Nanos(0), all.system - known.system)};
   }
   if (status) {
+    floor_ = image->image.coarse_floor;
     process_.thread_cpu.clear();
     for (const auto& thread : image->image.threads) {
       process_.thread_cpu[HostPid{Raw(thread.tid)}] = thread.cpu_elsewhere;
@@ -114,7 +115,13 @@ void HomeMove::StartHere() {
   }
   process_.history.CountHomeCalls(process_.threads.Counts());
   process_.threads.Clear();
-  if (auto status = process_.stand_in->Resume(); !status) {
+  // Home's own clock is never behind the one that guests see, but its tick may
+  // come after theirs.
+  auto status = SleepWhileBehind([this] { return floor_ - MonotonicCoarse(); });
+  if (status) {
+    status = process_.stand_in->Resume();
+  }
+  if (!status) {
     Feed(Role::kTarget, migration::StepFailed{status.error().message});
     return;
   }

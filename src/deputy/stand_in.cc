@@ -15,6 +15,7 @@
 
 #include "deputy/traced_run.h"
 #include "process/capture.h"
+#include "process/leave_vdso.h"
 #include "process/page_reader.h"
 #include "process/signal_queues.h"
 #include "process/threads.h"
@@ -80,6 +81,9 @@ Status StandIn::Plant(std::vector<Vma> vmas) {
              FindSyscallInstruction(living(), vdso->start, vdso->end));
   syscall_instruction_ = Raw(instruction);
   for (const auto& thread : threads_) {
+    // Elsewhere a coarse clock, which has no system call to fall back on, would
+    // find zeros for its time pages.
+    SSI_TRY(LeaveVdso(thread->tracee, vmas_));
     SSI_TRY(thread->Capture());
   }
   SSI_ASSIGN(auto injector, Injector::Begin(first().tracee, instruction));

@@ -316,6 +316,7 @@ void ToWire(const CapturedProcess& captured, wire::Image& out) {
   TablesToWire(image, out);
   out.set_clock_floor_monotonic_ns(image.clock_floor.monotonic.count());
   out.set_clock_floor_boot_ns(image.clock_floor.boot.count());
+  out.set_clock_floor_coarse_ns(image.coarse_floor.count());
   out.set_cpu_user_ns(image.cpu_elsewhere.user.count());
   out.set_cpu_system_ns(image.cpu_elsewhere.system.count());
   for (const auto& thread : image.threads) {
@@ -366,6 +367,7 @@ Result<CapturedProcess> FromWire(const wire::Image& in) {
   SSI_TRY(TablesFromWire(in, image));
   image.clock_floor = {nanoseconds(in.clock_floor_monotonic_ns()),
                        nanoseconds(in.clock_floor_boot_ns())};
+  image.coarse_floor = nanoseconds(in.clock_floor_coarse_ns());
   image.cpu_elsewhere = {nanoseconds(in.cpu_user_ns()),
                          nanoseconds(in.cpu_system_ns())};
   for (const auto& thread : in.threads()) {

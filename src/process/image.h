@@ -149,6 +149,8 @@ struct ProcessImage {
   std::vector<std::byte> vdso;             // its code, of the kernel at home
   std::array<ResourceLimit, kLimitCount> limits{};
   ClockFloor clock_floor;
+  // The same of CLOCK_MONOTONIC_COARSE, which goes in steps of a tick.
+  std::chrono::nanoseconds coarse_floor{};
   CpuTime cpu_elsewhere;  // used where it was before, all hops together
   // The first one first, whose tid is the pid, then in order of tid.
   std::vector<ThreadImage> threads;

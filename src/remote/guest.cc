@@ -234,23 +234,13 @@ Nanos Guest::BehindHome(const ClockFloor& home) const {
       home.boot - (places_.clock.Boot() + shift_.boot));
 }
 
-// No clock may show less than the process can have read elsewhere.
-Status Guest::WaitForClock(const ClockFloor& floor) const {
-  constexpr Nanos kMostWait = 1s;
-  Nanos behind = BehindHome(floor);
-  if (behind > kMostWait) {
-    return Fail(ErrorCode::kUnsupported, "the clocks differ by {} ms",
-                behind / 1ms);
-  }
-  if (behind > Nanos(0)) {
-    timespec wait{0, behind.count()};
-    ::nanosleep(&wait, nullptr);
-  }
-  return {};
-}
-
 Status Guest::Start() {
-  SSI_TRY(WaitForClock(followed_.clock_floor));
+  // No clock may show less than the process can have read elsewhere.
+  SSI_TRY(SleepWhileBehind([this] {
+    Nanos coarse = MonotonicCoarse() + shift_.monotonic;
+    return std::max(BehindHome(followed_.clock_floor),
+                    followed_.coarse_floor - coarse);
+  }));
   SSI_TRY(body_->Start());
   incoming_ = {};
   started_ = true;
@@ -344,6 +334,7 @@ Result<CapturedProcess> Guest::Capture() {
   TakePending(captured);
   captured.image.clock_floor = {places_.clock.Monotonic() + shift_.monotonic,
                                 places_.clock.Boot() + shift_.boot};
+  captured.image.coarse_floor = MonotonicCoarse() + shift_.monotonic;
   return captured;
 }
 

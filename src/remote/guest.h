@@ -146,7 +146,6 @@ class Guest {
   static std::optional<PendingCall> PendingOf(GuestTask& task,
                                               Registers& registers);
   [[nodiscard]] Nanos BehindHome(const ClockFloor& home) const;
-  Status WaitForClock(const ClockFloor& floor) const;
 
   Places places_;
   Hooks hooks_;
