@@ -23,24 +23,26 @@ using supervisor::Special;
 namespace {
 
 // The stack pointer of a thread that waits in a notification: the last but one
-// word of /proc/PID/syscall (proc(5)).
-std::optional<RemoteAddr> StackPointer(HostPid pid) {
-  auto text = ReadFile(fmt::format("/proc/{}/syscall", Raw(pid)));
-  if (!text) {
-    return std::nullopt;
+// word of /proc/PID/syscall (proc(5)). kRetry where it does not wait yet: the
+// receipt of its notification wakes it for a moment.
+Result<RemoteAddr> StackPointer(HostPid pid) {
+  SSI_ASSIGN(auto text, ReadFile(fmt::format("/proc/{}/syscall", Raw(pid))));
+  if (text.starts_with("running")) {
+    return Fail(ErrorCode::kRetry, "it runs");
   }
-  std::string_view line(*text);
+  auto unknown = Fail(ErrorCode::kUnsupported, "{}", text);
+  std::string_view line(text);
   auto last = line.rfind(' ');
   if (last == std::string_view::npos) {
-    return std::nullopt;
+    return unknown;
   }
   auto before = line.rfind(" 0x", last - 1);
   if (before == std::string_view::npos) {
-    return std::nullopt;
+    return unknown;
   }
   auto value = ParseNumber<std::uint64_t>(
       line.substr(before + 3, last - before - 3), 16);
-  return value ? std::optional(RemoteAddr{*value}) : std::nullopt;
+  return value ? Result<RemoteAddr>(RemoteAddr{*value}) : unknown;
 }
 
 // uc_sigmask as rt_sigreturn finds it: the handler's return has popped the
@@ -205,6 +207,13 @@ void AwayCalls::ChangeMask(std::uint64_t mask) {
 
 void AwayCalls::SignalReturn() {
   auto stack = StackPointer(parts_.thread_id);
+  if (!stack && stack.error().code == ErrorCode::kRetry) {
+    // By the kernel alone, home would never know of the mask. It is made again.
+    --current_->calls;
+    parts_.thread.RequestStop();
+    parts_.thread.Answer(kRestartNoIntr);
+    return;
+  }
   auto mask =
       stack ? ReadObject<std::uint64_t>(parts_.thread_id, *stack + kReturnMask)
             : Result<std::uint64_t>(Fail(ErrorCode::kGone, ""));
