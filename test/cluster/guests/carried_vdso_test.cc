@@ -45,6 +45,10 @@ TEST_CASE("home's vdso is plain memory away, and the local one is aside",
   pid_t pid = job.CommandPid();
   std::string home = LineOf(pid, "[vdso]");
   REQUIRE(home != "none");
+  // Loaded by then.
+  REQUIRE(job.MoveTo("n2"));
+  REQUIRE(cluster.SeenComputing("n2"));
+  REQUIRE(job.MoveTo("n1"));
   const auto code = CodeOf(pid);
   for (const char* node : {"n2", "n3", "n2"}) {
     REQUIRE(job.MoveTo(node));
