@@ -9,7 +9,7 @@ namespace {
 
 using Kind = Program::Kind;
 
-TEST_CASE("gawk", "[sample]") {
+TEST_CASE("gawk") {
   CheckInAllModes([](double scale) {
     return Program{
         .name = "gawk",
