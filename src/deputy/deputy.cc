@@ -30,6 +30,7 @@ Deputy::Deputy(HomePlaces& places, HostPid pid, std::string command,
       back_timer_(places.loop),
       leader_timer_(places.loop),
       end_timer_(places.loop),
+      wait_timer_(places.loop),
       later_(places.loop) {
   process_.pid = pid;
   process_.command = std::move(command);
@@ -343,6 +344,8 @@ void Deputy::OnMoveFinished(migration::Outcome outcome,
         process_.threads.Release();
       } else if (process_.found.stopped) {
         LetRun();  // refused before anything of it was touched
+      } else {
+        WatchWaits();  // it could not be frozen
       }
       Answer({"stayed", reason, 0});
       AfterFailedMove(direction, reason);
@@ -381,7 +384,7 @@ void Deputy::OnResumed() {
 
 void Deputy::LetRun() {
   if (process_.stand_in) {
-    auto status = process_.stand_in->Detach(process_.found.running);
+    auto status = process_.stand_in->Detach(process_.found);
     if (!status && status.error().code != ErrorCode::kGone) {
       spdlog::error("process {}: {}", Raw(process_.pid),
                     status.error().message);
@@ -392,8 +395,11 @@ void Deputy::LetRun() {
     LetGo(*stopped, 0);
   }
   for (HostPid running : process_.found.running) {
-    (void)Tracee(running).Interrupt();  // it is let go when it stops
+    if (!process_.found.waits.contains(running)) {
+      (void)Tracee(running).Interrupt();  // it is let go when it stops
+    }
   }
+  WatchWaits();
   hooks_.changed();
 }
 
@@ -401,13 +407,9 @@ void Deputy::BecomeHome() {
   process_.history.CountCalls(CallsOf(usage_));
   usage_ = {};  // of its CPU time the image told exactly
   if (came_for_ && wanted_ != places_.node) {
-    for (const auto& thread : process_.stand_in->threads()) {
-      if (thread->tid() != came_by_) {
-        process_.found.running.insert(thread->tid());
-        (void)thread->tracee.Continue();
-      }
-    }
+    process_.stand_in->LeaveTraced(came_by_, process_.found);
     process_.stand_in.reset();
+    WatchWaits();
     RunTraced(came_by_, TracedRun::Until::kCallOver);
     return;
   }

@@ -126,6 +126,9 @@ class Deputy {
   void OnStop(HostPid thread, const Stop& stop);
   void LetGo(HostPid thread, int signal);
   void OnStopAtHome(const Tracee& tracee, const Stop& stop);
+  void WatchWaits();
+  void EndWaits();
+  void OnStopInWait(const Tracee& tracee, const Stop& stop);
   void OnThreadEnded(HostPid thread);
   void AddThread(const StandInThread& thread);
   CallServer::Hooks CallHooks();
@@ -184,6 +187,7 @@ class Deputy {
   Timer back_timer_;
   Timer leader_timer_;
   Timer end_timer_;
+  Timer wait_timer_;
   Later later_;
   int end_looks_ = 0;  // that are left
 

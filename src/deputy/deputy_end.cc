@@ -140,6 +140,7 @@ void Deputy::OnEnded() {
   back_timer_.Stop();
   leader_timer_.Stop();
   end_timer_.Stop();
+  wait_timer_.Stop();
   cpu_limit_.reset();
   EndRemote();
   SettleUsage();

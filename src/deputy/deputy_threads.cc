@@ -10,6 +10,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "deputy/cut_short.h"
 #include "deputy/deputy.h"
 #include "process/threads.h"
 #include "proto/message.h"
@@ -167,6 +168,7 @@ void Deputy::OnThreadEnded(HostPid thread) {
     process_.stand_in->Forget(thread);
   }
   process_.found.running.erase(thread);
+  process_.found.waits.erase(thread);
   auto* home = process_.threads.Find(thread);
   if (home != nullptr) {
     auto ending = home->ending;
@@ -265,6 +267,8 @@ void Deputy::OnStop(HostPid thread, const Stop& stop) {
     }
     if (thread == run_->thread() || stop.kind == Stop::Kind::kExec) {
       run_->OnStop(stop);
+    } else if (process_.found.waits.contains(thread)) {
+      OnStopInWait(tracee, stop);
     } else {
       RunOn(tracee, stop);
     }
@@ -288,6 +292,13 @@ void Deputy::LetGo(HostPid thread, int signal) {
 
 void Deputy::OnStopAtHome(const Tracee& tracee, const Stop& stop) {
   int signal = stop.kind == Stop::Kind::kSignal ? stop.value : 0;
+  if (process_.found.waits.contains(tracee.pid()) && !ending_like_) {
+    OnStopInWait(tracee, stop);
+    return;
+  }
+  if (stop.kind == Stop::Kind::kInterrupted && !ending_like_) {
+    (void)MendCutShort(tracee);
+  }
   if (process_.found.running.erase(tracee.pid()) != 0 && !ending_like_) {
     LetGo(tracee.pid(), signal);
     hooks_.changed();

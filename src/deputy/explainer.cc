@@ -11,8 +11,10 @@
 #include <spdlog/spdlog.h>
 
 #include "base/files.h"
+#include "deputy/cut_short.h"
 #include "deputy/explain_report.h"
 #include "process/memory.h"
+#include "process/signal_queues.h"
 #include "process/status_text.h"
 
 namespace ssi {
@@ -23,28 +25,6 @@ HomePid ProcessOf(pid_t thread) {
   auto status = ReadFile(fmt::format("/proc/{}/status", thread));
   auto process = status ? StatusNumber(*status, "Tgid") : std::nullopt;
   return HomePid{process ? static_cast<pid_t>(*process) : thread};
-}
-
-// Natively such a signal is dropped as it is sent; a traced thread stops.
-bool Ignores(pid_t thread, int signal) {
-  constexpr std::array kByDefault = {SIGCHLD, SIGURG, SIGWINCH, SIGCONT};
-  std::uint64_t bit = std::uint64_t{1} << (signal - 1);
-  constexpr int kHexadecimal = 16;
-  std::string status =
-      ReadFile(fmt::format("/proc/{}/status", thread)).value_or("");
-  auto caught = StatusNumber(status, "SigCgt", kHexadecimal);
-  auto ignored = StatusNumber(status, "SigIgn", kHexadecimal);
-  if (!caught || !ignored || (*caught & bit) != 0) {
-    return false;
-  }
-  return (*ignored & bit) != 0 ||
-         std::find(kByDefault.begin(), kByDefault.end(), signal) !=
-             kByDefault.end();
-}
-
-bool AnswersEintr(std::uint64_t number) {
-  const auto* row = supervisor::FindCall(static_cast<int>(number));
-  return row != nullptr && row->Has(supervisor::kEintrAtFreeze);
 }
 
 }  // namespace
@@ -148,14 +128,11 @@ void Explainer::OnSignal(const Tracee& tracee, int signal) {
   auto registers = tracee.GetRegisters();
   again_.erase(thread);
   if (registers && registers->InCall()) {
-    bool eintr =
-        registers->result() == -EINTR && AnswersEintr(registers->call_number());
-    if ((eintr || IsRestart(registers->result())) && Ignores(thread, signal)) {
+    auto queues = ReadSignalQueues(tracee.pid());
+    bool ignored = queues && queues->Ignores(signal);
+    if (ignored && (CutShort(*registers) || IsRestart(registers->result()))) {
       again_.insert(thread);
-      if (eintr) {
-        registers->SetInterrupted(registers->call_number(), kRestartNoHand);
-        (void)tracee.SetRegisters(*registers);
-      }
+      (void)MendCutShort(tracee);
     }
   }
   GoOn(tracee, signal);

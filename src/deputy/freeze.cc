@@ -1,19 +1,18 @@
 #include "deputy/freeze.h"
 
-#include <fcntl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <string>
+#include <utility>
 
-#include "base/files.h"
-#include "base/unique_fd.h"
+#include "deputy/cut_short.h"
+#include "deputy/sleep_mark.h"
 #include "deputy/traced_run.h"
 #include "migration/limits.h"
 #include "process/cpu_time.h"
 #include "process/signal_queues.h"
+#include "process/thread_call.h"
 #include "process/threads.h"
 #include "process/tracee.h"
 #include "supervisor/call_table.h"
@@ -27,23 +26,18 @@ constexpr std::chrono::nanoseconds kSlice = std::chrono::milliseconds(20);
 
 constexpr std::string_view kRunnable = "is running";
 
-// For the message about a thread that does not stop; by /proc/TID/syscall
-// (proc(5)).
+// For the message about a thread that does not stop.
 std::string WhatItDoes(HostPid thread) {
-  std::array<char, 64> text{};
-  auto fd = Open(fmt::format("/proc/{}/syscall", Raw(thread)), O_RDONLY);
-  if (!fd || ::read(fd->get(), text.data(), text.size() - 1) <= 0) {
+  auto call = ReadThreadCall(thread);
+  if (!call) {
     return "is in an unknown call";
   }
-  std::string_view line(text.data());
-  auto first = line.substr(0, line.find_first_of(" \n"));
-  if (first == "running") {
-    return std::string(kRunnable);
+  if (!call->number) {
+    return std::string(call->running ? kRunnable : "waits in no call");
   }
-  auto number = ParseNumber<int>(first);
-  const supervisor::CallRow* row =
-      number ? supervisor::FindCall(*number) : nullptr;
-  return fmt::format("is in call {}", row != nullptr ? row->name : first);
+  const auto* row = supervisor::FindCall(static_cast<int>(*call->number));
+  return row != nullptr ? fmt::format("is in call {}", row->name)
+                        : fmt::format("is in call {}", *call->number);
 }
 
 // One freeze under way.
@@ -60,9 +54,12 @@ class Freezer {
     }
     Frozen frozen;
     frozen.leader_exited = leader_exited_;
-    frozen.marks = std::move(marks_);
     for (const auto& one : threads_) {
-      frozen.threads.push_back(one.tracee.pid());
+      HostPid thread = one.tracee.pid();
+      frozen.threads.push_back(thread);
+      if (auto wait = WaitOf(thread)) {
+        frozen.waits.emplace(thread, *wait);
+      }
     }
     found_ = {};
     return frozen;
@@ -181,6 +178,7 @@ class Freezer {
       }
       case Stop::Kind::kGroupStop:
         one.frozen = true;  // as good as, for LetGo
+        stopped_ = true;
         return Fail(ErrorCode::kDenied, "process {} is stopped (signal {})",
                     Raw(pid_), stop.value);
       default:
@@ -215,12 +213,36 @@ class Freezer {
 
   // Who runs cannot be detached: that is done at its next stop.
   void LetGo() {
-    found_ = {};
+    Found left;
     for (const auto& one : threads_) {
-      if (!one.frozen || !one.tracee.Detach()) {
-        found_.running.insert(one.tracee.pid());
+      if (!one.frozen || !LetGo(one.tracee, left)) {
+        left.running.insert(one.tracee.pid());
       }
     }
+    found_ = std::move(left);
+  }
+
+  // From its stop. False where it is still traced.
+  bool LetGo(const Tracee& tracee, Found& left) const {
+    auto registers = tracee.GetRegisters();
+    // A stop by a signal cuts it short natively, too.
+    if (registers && CutShort(*registers) && !stopped_) {
+      (void)MendCutShort(tracee);
+      if (auto wait = WaitOf(tracee.pid())) {
+        auto held = left.waits.emplace(tracee.pid(), *wait).first;
+        return !held->second.Begin(tracee);
+      }
+    }
+    return tracee.Detach().has_value();
+  }
+
+  [[nodiscard]] std::optional<WaitLeft> WaitOf(HostPid thread) const {
+    if (auto held = found_.waits.find(thread); held != found_.waits.end()) {
+      return held->second.left();
+    }
+    auto mark = marks_.find(thread);
+    return mark == marks_.end() ? std::nullopt
+                                : WaitAfter(mark->second, thread);
   }
 
   HostPid pid_;
@@ -230,6 +252,7 @@ class Freezer {
   std::vector<One> threads_;
   std::map<HostPid, SleepMark> marks_;
   bool leader_exited_ = false;
+  bool stopped_ = false;
 };
 
 }  // namespace

@@ -9,7 +9,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
-#include "deputy/sleep_mark.h"
+#include "deputy/held_wait.h"
 
 namespace ssi {
 
@@ -17,21 +17,24 @@ namespace ssi {
 struct Found {
   std::optional<HostPid> stopped;  // in a ptrace stop, with no signal in hand
   std::set<HostPid> running;       // traced: freezes before were given up
+  std::map<HostPid, HeldWait> waits;  // of those that run
 };
 
 struct Frozen {
   std::vector<HostPid> threads;  // in interrupt stops, no signal in hand
   // The first thread has ended before the others; it is not in `threads`.
   bool leader_exited = false;
-  // Of those that slept, before they were stopped.
-  std::map<HostPid, SleepMark> marks;
+  // Of those that slept, as far as it is known.
+  std::map<HostPid, WaitLeft> waits;
 };
 
 // Stops all threads of a process. kRetry, with the thread and the call that it
 // is in, where they do not stop within `limit`; then those of `found.running`
-// are traced and run, each to be detached at its next stop. While one waits for
-// a CPU it has longer, migration::kStarvedLimit. kDenied where the process is
-// stopped by a signal; kGone where it has ended.
+// are traced and run, each to be detached at its next stop; who is in a call
+// that was cut short makes it again, those in `found.waits` with what is left
+// of its time. While one waits for a CPU it has longer,
+// migration::kStarvedLimit. kDenied where the process is stopped by a signal;
+// kGone where it has ended.
 //
 // Threads: the tracer's, which serves nothing else meanwhile.
 Result<Frozen> Freeze(HostPid pid, Found& found,

@@ -137,8 +137,9 @@ std::optional<int> Job::Start(Launch launch) {
   // Not this process: where all CPUs of a share are busy with threads that
   // sleep and wake, Linux 6.18 lets those of other sessions wait for 0.4 s
   // (group scheduling; seen with OpenMP), and so would each of its moves.
-  PinTo(launch.pid(), std::vector<unsigned>(registered_.cpus().begin(),
-                                            registered_.cpus().end()));
+  PinTo(launch.pid(), std::span<const unsigned>(
+                          registered_.cpus().data(),
+                          static_cast<std::size_t>(registered_.cpus().size())));
   auto waiter = Waiter::Make(loop_, [this] {
     for (auto& [pid, deputy] : deputies_) {
       deputy->OnAlarm();

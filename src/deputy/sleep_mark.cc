@@ -2,17 +2,16 @@
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 #include <algorithm>
-#include <charconv>
 #include <string>
 #include <string_view>
 
 #include "base/files.h"
-#include "process/memory.h"
 #include "process/stat_fields.h"
+#include "process/thread_call.h"
 #include "supervisor/call_table.h"
+#include "supervisor/process_memory.h"
 #include "supervisor/timed_calls.h"
 
 namespace ssi {
@@ -20,28 +19,6 @@ namespace ssi {
 namespace {
 
 using std::chrono::nanoseconds;
-
-// "232 0x3 0x7ffc… … SP PC" of proc(5), /proc/PID/syscall.
-std::optional<SleepMark> ParseCall(std::string_view text) {
-  SleepMark mark;
-  const char* at = text.data();
-  const char* end = at + text.size();
-  auto number = std::from_chars(at, end, mark.number);
-  if (number.ec != std::errc()) {
-    return std::nullopt;  // "running", or -1: not in a call
-  }
-  at = number.ptr;
-  for (auto& arg : mark.args) {
-    constexpr std::string_view kHex = " 0x";
-    if (!std::string_view(at, end).starts_with(kHex)) {
-      return std::nullopt;
-    }
-    constexpr int kBase = 16;
-    auto read = std::from_chars(at + kHex.size(), end, arg, kBase);
-    at = read.ptr;
-  }
-  return mark;
-}
 
 bool OnlyThisTells(const SleepMark& mark) {
   if (mark.number == SYS_futex) {
@@ -96,22 +73,6 @@ bool ReadSchedule(HostPid thread, SleepMark& mark) {
   return true;
 }
 
-std::optional<nanoseconds> LimitOf(const SleepMark& mark, HostPid thread) {
-  const auto* call = supervisor::TimedCallOf(static_cast<int>(mark.number));
-  if (call->unit == supervisor::TimeUnit::kMillis) {
-    auto millis = static_cast<std::int32_t>(mark.args.at(call->arg));
-    return millis < 0
-               ? std::nullopt
-               : std::optional<nanoseconds>(std::chrono::milliseconds(millis));
-  }
-  auto at = mark.args.at(call->arg);
-  auto limit = ReadObject<timespec>(thread, RemoteAddr{at});
-  return at == 0 || !limit
-             ? std::nullopt
-             : std::optional<nanoseconds>(std::chrono::seconds(limit->tv_sec) +
-                                          nanoseconds(limit->tv_nsec));
-}
-
 }  // namespace
 
 bool IsFutexWait(const CallArgs& args) {
@@ -119,28 +80,34 @@ bool IsFutexWait(const CallArgs& args) {
 }
 
 std::optional<SleepMark> MarkSleep(HostPid thread) {
-  auto text = ReadFile(fmt::format("/proc/{}/syscall", Raw(thread)));
-  auto mark = text ? ParseCall(*text) : std::nullopt;
-  if (!mark || !OnlyThisTells(*mark) || !ReadSchedule(thread, *mark)) {
+  auto call = ReadThreadCall(thread);
+  if (!call || !call->number) {
     return std::nullopt;
   }
-  return mark;
+  SleepMark mark;
+  mark.number = *call->number;
+  mark.args = call->args;
+  return OnlyThisTells(mark) && ReadSchedule(thread, mark) ? std::optional(mark)
+                                                           : std::nullopt;
 }
 
-std::optional<PendingCall> CallAfter(const SleepMark& mark, HostPid thread) {
+std::optional<WaitLeft> WaitAfter(const SleepMark& mark, HostPid thread) {
   SleepMark now;
   // Its stop is a sleep, too.
   if (!ReadSchedule(thread, now) || now.cpu != mark.cpu ||
       now.sleeps != mark.sleeps + 1) {
     return std::nullopt;
   }
-  auto limit = LimitOf(mark, thread);
+  ProcessMemory memory(thread);
+  auto limit =
+      supervisor::TimeLeft(static_cast<int>(mark.number), mark.args, memory);
   if (!limit) {
     return std::nullopt;
   }
   auto slept = std::max(nanoseconds(0), now.ran - mark.ran);
-  return PendingCall{mark.number, mark.args,
-                     std::max(nanoseconds(0), *limit - slept)};
+  Nanos left = std::max(nanoseconds(0), *limit - slept);
+  return WaitLeft{{mark.number, mark.args, left},
+                  SystemClock().Monotonic() + left};
 }
 
 }  // namespace ssi

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "base/ids.h"
+#include "deputy/held_wait.h"
 #include "process/image.h"
 
 namespace ssi {
@@ -30,11 +31,11 @@ bool IsFutexWait(const CallArgs& args);
 // a time limit of which only this tells, or where the kernel does not say.
 std::optional<SleepMark> MarkSleep(HostPid thread);
 
-// The call of that thread, once it has been stopped, with what is left of its
-// time: never less than there really is, and more only if the sleep was
-// interrupted before. Nothing where it has done anything in between, or is on
-// another CPU, whose clock may be another one.
-std::optional<PendingCall> CallAfter(const SleepMark& mark, HostPid thread);
+// The call of that thread, once it has been stopped, and when its time is over:
+// never sooner than it really is, and later only if the sleep was interrupted
+// before. Nothing where it has done anything in between, or is on another CPU,
+// whose clock may be another one.
+std::optional<WaitLeft> WaitAfter(const SleepMark& mark, HostPid thread);
 
 }  // namespace ssi
 

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "deputy/cut_short.h"
 #include "deputy/traced_run.h"
 #include "process/capture.h"
 #include "process/leave_vdso.h"
@@ -54,8 +55,8 @@ StandIn::StandIn(HostPid pid, const Frozen& frozen)
     : pid_(pid), leader_exited_(frozen.leader_exited) {
   for (HostPid tid : frozen.threads) {
     threads_.push_back(std::make_unique<StandInThread>(tid));
-    if (auto mark = frozen.marks.find(tid); mark != frozen.marks.end()) {
-      threads_.back()->timed = CallAfter(mark->second, tid);
+    if (auto wait = frozen.waits.find(tid); wait != frozen.waits.end()) {
+      threads_.back()->wait = wait->second;
     }
   }
 }
@@ -388,7 +389,7 @@ bool StandIn::TakeStop() {
 Status StandIn::StopServing() {
   SSI_TRY(StopAll());
   for (const auto& thread : threads_) {
-    SSI_TRY(thread->MendRegisters());
+    SSI_TRY(MendCutShort(thread->tracee));
     SSI_TRY(thread->tracee.SetSignalMask(kAllSignals));
     SSI_TRY(thread->tracee.Continue());
   }
@@ -465,13 +466,34 @@ Status StandIn::DieBySignal(int signal) {
   return tracee.Continue(signal);
 }
 
-Status StandIn::Detach(std::set<HostPid>& dying) {
+// False where it has no wait to go on with.
+bool StandIn::HoldWait(const StandInThread& thread, Found& left) {
+  if (!thread.GoesOnWaiting()) {
+    return false;
+  }
+  left.running.insert(thread.tid());
+  auto& wait = left.waits.emplace(thread.tid(), *thread.wait).first->second;
+  (void)wait.Begin(thread.tracee);  // or it is dying
+  return true;
+}
+
+void StandIn::LeaveTraced(HostPid but, Found& left) const {
+  for (const auto& thread : threads_) {
+    if (thread->tid() != but && !HoldWait(*thread, left)) {
+      left.running.insert(thread->tid());
+      (void)thread->tracee.Continue();
+    }
+  }
+}
+
+Status StandIn::Detach(Found& left) {
   bool stop = TakeStop();
   Status status;
   for (const auto& thread : threads_) {
-    auto detached = thread->tracee.Detach();
+    bool waits = HoldWait(*thread, left);
+    auto detached = waits ? Status() : thread->tracee.Detach();
     if (!detached && detached.error().code == ErrorCode::kGone) {
-      dying.insert(thread->tid());
+      left.running.insert(thread->tid());
     }
     if (status && !detached) {
       status = detached;

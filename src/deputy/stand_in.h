@@ -91,10 +91,13 @@ class StandIn {
   // A SIGSTOP came while the agent must run: it takes effect as soon as the
   // process serves or runs again.
   void StopLater() { stop_pending_ = true; }
-  // Lets go of a process that runs on; from stops, with no signal in hand. The
-  // first thread that goes on may end the process: those that it killed before
-  // they were let go are `dying`, traced still, and their tracer's to reap.
-  Status Detach(std::set<HostPid>& dying);
+  // Lets go of a process that runs on; from stops, with no signal in hand. Some
+  // are `left` traced: who goes on with a wait; and the first that runs may end
+  // the process: those that it killed before they were let go are their
+  // tracer's to reap.
+  Status Detach(Found& left);
+  // The same for all but one, who stays in its stop; the others run, traced.
+  void LeaveTraced(HostPid but, Found& left) const;
 
   // Maps the areas of an image that comes home, ready for its contents.
   Status Refill(const CapturedProcess& incoming, const MappedFiles& files);
@@ -131,6 +134,7 @@ class StandIn {
   Status GiveUpKept();
   Status MatchKept();
   [[nodiscard]] bool TakeStop();
+  static bool HoldWait(const StandInThread& thread, Found& left);
   Status CheckThreads(const ProcessImage& image) const;
   Status RequeueUndelivered(StandInThread& thread);
   Status PutUndeliveredInFront(StandInThread& thread, std::uint64_t pending);

@@ -3,39 +3,24 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstring>
 
+#include "deputy/cut_short.h"
 #include "deputy/sleep_mark.h"
 #include "process/capture.h"
 #include "process/signal_order.h"
+#include "supervisor/call_table.h"
+#include "supervisor/process_memory.h"
+#include "supervisor/timed_calls.h"
 
 namespace ssi {
 
 namespace {
 
-// Calls that answer EINTR when they are interrupted for no signal at all,
-// rather than a restart code (signal(7), "Interruption of system calls ... by
-// stop signals"; tried on 6.18).
-bool AnswersEintrAtFreeze(std::uint64_t number) {
-  static constexpr std::array<std::uint64_t, 15> kCalls = {
-      SYS_epoll_wait, SYS_epoll_pwait,     SYS_epoll_pwait2, SYS_semop,
-      SYS_semtimedop, SYS_rt_sigtimedwait, SYS_io_getevents, SYS_accept,
-      SYS_accept4,    SYS_recvfrom,        SYS_recvmsg,      SYS_recvmmsg,
-      SYS_sendto,     SYS_sendmsg,         SYS_connect};
-  return std::find(kCalls.begin(), kCalls.end(), number) != kCalls.end();
-}
-
-// A call that a freeze has ended, as no signal would have: it is made again.
-bool CutShort(const Registers& registers) {
-  if (!registers.InCall()) {
-    return false;
-  }
-  return registers.RandomCutShort() ||
-         (registers.result() == -EINTR &&
-          AnswersEintrAtFreeze(registers.call_number()));
+// Away it would come home at once, and be made again.
+bool ComesHome(std::uint64_t number) {
+  const auto* row = supervisor::FindCall(static_cast<int>(number));
+  return row == nullptr || row->call_class == supervisor::CallClass::kComeHome;
 }
 
 // The memory that an interrupted call, which the stand-in will finish through
@@ -78,18 +63,22 @@ Status StandInThread::Capture() {
   return {};
 }
 
+bool StandInThread::GoesOnWaiting() const {
+  const Registers& registers = image.registers;
+  return wait && registers.InCall() && registers.result() == kRestartNoHand &&
+         registers.call_number() == wait->call.number &&
+         registers.args() == wait->call.args;
+}
+
 // A wait for a futex goes on where the others are who may wake it. One until a
 // point in time is made again as it is. Of a call that the kernel does not
 // restart with what is left of its time, what is not known begins again.
 ThreadImage StandInThread::Leaving(bool alone) const {
   ThreadImage leaving = image;
-  const Registers& registers = image.registers;
-  bool goes_on = timed && registers.InCall() &&
-                 registers.call_number() == timed->number &&
-                 registers.args() == timed->args;
-  if (goes_on && registers.result() == kRestartNoHand) {
-    leaving.pending = timed;
-    leaving.registers.SetInterrupted(timed->number, kRestartBlock);
+  const Nanos now = SystemClock().Monotonic();
+  if (GoesOnWaiting() && !ComesHome(wait->call.number)) {
+    leaving.pending = wait->At(now);
+    leaving.registers.SetInterrupted(wait->call.number, kRestartBlock);
     return leaving;
   }
   if (!leaving.pending || leaving.pending->number != SYS_futex) {
@@ -100,11 +89,13 @@ ThreadImage StandInThread::Leaving(bool alone) const {
     leaving.pending.reset();
   } else if (alone) {
     return leaving;
-  } else if (goes_on) {
-    leaving.pending->left = timed->left;
-  } else if (auto limit = ReadObject<timespec>(tid(), RemoteAddr{args[3]})) {
-    leaving.pending->left = std::chrono::seconds(limit->tv_sec) +
-                            std::chrono::nanoseconds(limit->tv_nsec);
+  } else if (wait && wait->call.number == SYS_futex &&
+             wait->call.args == args) {
+    leaving.pending = wait->At(now);
+  } else {
+    ProcessMemory memory(tid());
+    auto limit = supervisor::TimeLeft(SYS_futex, args, memory);
+    leaving.pending->left = limit.value_or(leaving.pending->left);
   }
   leaving.registers.SetInterrupted(SYS_futex, kRestartNoHand);
   return leaving;
@@ -118,15 +109,6 @@ std::optional<PendingCall> StandInThread::WaitingCall() const {
   // How much of its time is left only this task's kernel state knows.
   return PendingCall{registers.call_number(), registers.args(),
                      std::chrono::nanoseconds(-1)};
-}
-
-Status StandInThread::MendRegisters() const {
-  SSI_ASSIGN(auto registers, tracee.GetRegisters());
-  if (!CutShort(registers)) {
-    return {};
-  }
-  registers.SetInterrupted(registers.call_number(), kRestartNoHand);
-  return tracee.SetRegisters(registers);
 }
 
 Status StandInThread::MakeRestartBlock(Injector& injector) {
@@ -152,7 +134,8 @@ Status StandInThread::MakeRestartBlock(Injector& injector) {
       args[3] = time_at;
       break;
     default:
-      // There is none for it: the call is made again, and its time begins anew.
+      // There is none for it: the call is made again.
+      wait = WaitLeft{pending, SystemClock().Monotonic() + left};
       image.registers.SetInterrupted(pending.number, kRestartNoHand);
       return {};
   }

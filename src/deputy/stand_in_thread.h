@@ -8,6 +8,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "deputy/held_wait.h"
 #include "process/agent_window.h"
 #include "process/image.h"
 #include "process/injector.h"
@@ -35,9 +36,8 @@ struct StandInThread {
   // the process's own pointers and interrupted at once, so that the kernel has
   // it as its restart block and goes on with it exactly as after a signal.
   Status MakeRestartBlock(Injector& injector);
-  // In a stop, on its way out of a home call: one that the stop has cut short
-  // is made again.
-  Status MendRegisters() const;
+  // From its last stop here: it goes on with the wait, which it then has.
+  [[nodiscard]] bool GoesOnWaiting() const;
 
   Tracee tracee;
   ThreadImage image;
@@ -45,9 +45,9 @@ struct StandInThread {
   std::size_t site = 0;
   // In its own queue when it was frozen.
   std::vector<siginfo_t> queued;
-  // A call with a time limit that it slept in when it was frozen, of those
-  // that sleep_mark.h tells of.
-  std::optional<PendingCall> timed;
+  // A call with a time limit that it was in when it was frozen, and cannot
+  // finish by restart_syscall; or one that came home so.
+  std::optional<WaitLeft> wait;
   // Where a poll that it finishes by restart_syscall has its results.
   std::optional<MemoryRun> wait_memory;
 };

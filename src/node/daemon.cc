@@ -54,7 +54,10 @@ Status Daemon::Start() {
   self_ =
       DescribeSelf(options_, options_.advertise.empty() ? listener_->address()
                                                         : options_.advertise);
-  guests_ = std::make_unique<GuestHosts>(loop_, options_);
+  guests_ = std::make_unique<GuestHosts>(
+      loop_, options_, [this](const std::string& node) {
+        return node == options_.name || peers_->IsUp(node);
+      });
   Peers::Hooks peer_hooks;
   peer_hooks.load = [this] {
     return MeasureLoad(guests_->guests(),
@@ -63,6 +66,9 @@ Status Daemon::Start() {
   peer_hooks.on_request = [this](const wire::Request& request,
                                  const Respond& respond) {
     OnPeerRequest(request, respond);
+  };
+  peer_hooks.down = [this](const std::string& node) {
+    guests_->OnNodeDown(node);
   };
   peers_ = std::make_unique<Peers>(loop_, clock_, key_, self_,
                                    std::move(peer_hooks));

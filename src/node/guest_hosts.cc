@@ -24,9 +24,10 @@ constexpr Nanos kLeaveLimit = 10s;
 constexpr Nanos kReserveDelay = 20ms;
 }  // namespace
 
-GuestHosts::GuestHosts(Loop& loop, const DaemonOptions& options)
+GuestHosts::GuestHosts(Loop& loop, const DaemonOptions& options, IsUp is_up)
     : loop_(loop),
       options_(options),
+      is_up_(std::move(is_up)),
       reserve_timer_(loop),
       leave_timer_(loop) {}
 
@@ -105,6 +106,7 @@ Result<std::shared_ptr<GuestHosts::Host>> GuestHosts::HostOf(
   auto host = std::move(reserve_);
   hosts_.push_back(host);
   host->job = request.job();
+  host->home = request.home();
   wire::GuestMessage message;
   auto& setup = *message.mutable_setup();
   setup.set_node(options_.name);
@@ -186,7 +188,9 @@ void GuestHosts::OnMessage(const std::shared_ptr<Host>& host,
   } else if (message.has_ended()) {
     sessions_.erase(message.ended().session());
     // It stays for a while, with the files that it has, if its job comes back.
-    --host->sessions;
+    if (--host->sessions == 0 && !is_up_(host->home)) {
+      Retire(host);
+    }
   }
 }
 
@@ -196,6 +200,14 @@ void GuestHosts::OnMessage(const std::shared_ptr<Host>& host,
 void GuestHosts::Retire(std::shared_ptr<Host> host) {
   std::erase(hosts_, host);
   asio::post(loop_, [host] { host->socket.reset(); });
+}
+
+void GuestHosts::OnNodeDown(const std::string& node) {
+  for (const auto& host : std::vector(hosts_)) {
+    if (host->home == node && host->sessions == 0) {
+      Retire(host);
+    }
+  }
 }
 
 void GuestHosts::EndJob(const std::string& job) {

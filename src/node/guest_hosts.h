@@ -25,7 +25,9 @@ namespace ssi {
 // Threads: the loop's.
 class GuestHosts {
  public:
-  GuestHosts(Loop& loop, const DaemonOptions& options);
+  // `is_up`: whether a node of the cluster can be reached.
+  using IsUp = std::function<bool(const std::string& node)>;
+  GuestHosts(Loop& loop, const DaemonOptions& options, IsUp is_up);
   ~GuestHosts();
   GuestHosts(const GuestHosts&) = delete;
   GuestHosts& operator=(const GuestHosts&) = delete;
@@ -40,6 +42,9 @@ class GuestHosts {
   bool Connect(proto::Greeted greeted);
   // Its home supervisor is gone: nothing of it may go on here.
   void EndJob(const std::string& job);
+  // Nor can its daemon tell any more when its jobs end: of those that have
+  // nothing here now nothing is kept.
+  void OnNodeDown(const std::string& node);
   // After SIGCHLD.
   void Reap();
   // Asks all guests to go home; `left` comes when none is left or time is up.
@@ -52,7 +57,8 @@ class GuestHosts {
   struct Host {
     pid_t pid = -1;
     std::unique_ptr<MessageSocket> socket;
-    std::string job;  // empty: in reserve
+    std::string job;   // empty: in reserve
+    std::string home;  // of the job
     wire::ProcessesResponse processes;
     unsigned sessions = 0;
   };
@@ -68,6 +74,7 @@ class GuestHosts {
 
   Loop& loop_;
   const DaemonOptions& options_;
+  IsUp is_up_;
   std::vector<std::shared_ptr<Host>> hosts_;
   std::shared_ptr<Host> reserve_;
   std::map<std::string, std::weak_ptr<Host>> sessions_;

@@ -199,8 +199,14 @@ void Peers::OnLost(const std::shared_ptr<Link>& link,
         waiting_.emplace(id, std::move(entry));
       }
     }
+    hooks_.down(link->name);
   }
   Drop(link);
+}
+
+bool Peers::IsUp(const std::string& node) const {
+  auto peer = peers_.find(node);
+  return peer != peers_.end() && peer->second.link != nullptr;
 }
 
 // ---- frames -----------------------------------------------------------------

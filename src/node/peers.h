@@ -37,6 +37,7 @@ class Peers {
     std::function<void(const wire::Request&,
                        std::function<void(wire::Response)>)>
         on_request;
+    std::function<void(const std::string& node)> down;
   };
 
   Peers(Loop& loop, const Clock& clock, const proto::Key& cluster_key,
@@ -47,6 +48,7 @@ class Peers {
   Peers(Peers&&) = delete;
   Peers& operator=(Peers&&) = delete;
 
+  [[nodiscard]] bool IsUp(const std::string& node) const;
   void Join(const std::string& address);
   void Accept(proto::Greeted greeted);
   // Tells all that this node goes down.

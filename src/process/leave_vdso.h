@@ -11,8 +11,9 @@
 namespace ssi {
 
 // Lets a stopped thread finish a clock that it is reading in the vdso, step by
-// step, before it is captured: in a time namespace that code has pointers to
-// the second page of [vvar], which outside of one is not there (SIGBUS).
+// step, before it is captured: that code is in the middle of time pages that
+// are others elsewhere. Outside of a time namespace the second one is not there
+// (SIGBUS); where the vdso leads to another one they are zeros.
 // Stops before a `syscall` of the vdso, which depends on nothing. Signals stay
 // pending meanwhile. The thread is stopped again afterwards, as before. kRetry
 // where it takes too long.

@@ -16,10 +16,16 @@ std::optional<SignalQueues> ReadSignalQueues(HostPid thread) {
   auto own = StatusNumber(*status, "SigPnd", kHexadecimal);
   auto shared = StatusNumber(*status, "ShdPnd", kHexadecimal);
   auto blocked = StatusNumber(*status, "SigBlk", kHexadecimal);
-  if (!own || !shared || !blocked) {
+  auto ignored = StatusNumber(*status, "SigIgn", kHexadecimal);
+  auto caught = StatusNumber(*status, "SigCgt", kHexadecimal);
+  if (!own || !shared || !blocked || !ignored || !caught) {
     return std::nullopt;
   }
-  return SignalQueues{*own | *shared, *blocked};
+  // By their default action (signal(7)).
+  constexpr std::uint64_t kByDefault = SignalBit(SIGCHLD) | SignalBit(SIGURG) |
+                                       SignalBit(SIGWINCH) | SignalBit(SIGCONT);
+  return SignalQueues{*own | *shared, *blocked,
+                      *ignored | (kByDefault & ~*caught)};
 }
 
 }  // namespace ssi

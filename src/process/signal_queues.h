@@ -17,12 +17,21 @@ struct SignalQueues {
   // In force now: the temporary mask while a call has one, where
   // PTRACE_GETSIGMASK tells the one that comes back.
   std::uint64_t blocked = 0;
+  // Natively dropped as it is sent; a traced thread gets to see it.
+  std::uint64_t ignored = 0;
 
   [[nodiscard]] bool Pends(int signal) const {
     return (pending & SignalBit(signal)) != 0;
   }
   [[nodiscard]] bool AnyDeliverable() const {
     return (pending & ~blocked) != 0;
+  }
+  // One that would be there without a tracer.
+  [[nodiscard]] bool AnyNative() const {
+    return (pending & ~blocked & ~ignored) != 0;
+  }
+  [[nodiscard]] bool Ignores(int signal) const {
+    return (ignored & SignalBit(signal)) != 0;
   }
   // One of a fault of its own, deliverable.
   [[nodiscard]] bool AnyFault() const {

@@ -15,7 +15,8 @@ constexpr std::size_t kMostCandidates = 4;
 
 SteadyChannel::SteadyChannel(Loop& loop, Callbacks callbacks, Nanos silence)
     : loop_(loop),
-      callbacks_(std::make_shared<const Callbacks>(std::move(callbacks))) {
+      callbacks_(std::make_shared<const Callbacks>(std::move(callbacks))),
+      later_(loop) {
   limits_.silence = silence;
 }
 
@@ -97,9 +98,8 @@ void SteadyChannel::OnClosed(const Error& error) {
 void SteadyChannel::Break(const Error& why) {
   if (channel_) {
     channel_->Break();
-    asio::post(loop_, [this, weak = std::weak_ptr(alive_), why,
-                       broken = channel_.get()] {
-      if (!weak.expired() && channel_.get() == broken) {
+    later_.Call([this, why, broken = channel_.get()] {
+      if (channel_.get() == broken) {
         OnClosed(why);
       }
     });
@@ -184,8 +184,8 @@ bool SteadyChannel::Account(const FrameHeader& header, Ledger::Take& take) {
 
 // Not before the frame that made it is delivered.
 void SteadyChannel::TellRoom() {
-  asio::post(loop_, [this, weak = std::weak_ptr(alive_)] {
-    if (!weak.expired() && !ended_) {
+  later_.Call([this] {
+    if (!ended_) {
       Tell(&Callbacks::on_room);
     }
   });

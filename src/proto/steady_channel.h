@@ -115,8 +115,7 @@ class SteadyChannel {
   bool first_ = true;      // the present connection is
   bool was_full_ = false;  // and on_room is owed
   bool ended_ = false;
-  // Held weakly by what waits in the loop.
-  std::shared_ptr<int> alive_ = std::make_shared<int>();
+  Later later_;
 };
 
 }  // namespace ssi::proto

@@ -10,8 +10,8 @@
 #include <cstdio>
 #include <cstring>
 
-#include "base/files.h"
 #include "process/memory.h"
+#include "process/thread_call.h"
 #include "supervisor/timed_calls.h"
 
 namespace ssi {
@@ -21,29 +21,6 @@ using supervisor::Decision;
 using supervisor::Special;
 
 namespace {
-
-// The stack pointer of a thread that waits in a notification: the last but one
-// word of /proc/PID/syscall (proc(5)). kRetry where it does not wait yet: the
-// receipt of its notification wakes it for a moment.
-Result<RemoteAddr> StackPointer(HostPid pid) {
-  SSI_ASSIGN(auto text, ReadFile(fmt::format("/proc/{}/syscall", Raw(pid))));
-  if (text.starts_with("running")) {
-    return Fail(ErrorCode::kRetry, "it runs");
-  }
-  auto unknown = Fail(ErrorCode::kUnsupported, "{}", text);
-  std::string_view line(text);
-  auto last = line.rfind(' ');
-  if (last == std::string_view::npos) {
-    return unknown;
-  }
-  auto before = line.rfind(" 0x", last - 1);
-  if (before == std::string_view::npos) {
-    return unknown;
-  }
-  auto value = ParseNumber<std::uint64_t>(
-      line.substr(before + 3, last - before - 3), 16);
-  return value ? Result<RemoteAddr>(RemoteAddr{*value}) : unknown;
-}
 
 // uc_sigmask as rt_sigreturn finds it: the handler's return has popped the
 // frame's first word, so that rsp points to struct ucontext.
@@ -206,17 +183,18 @@ void AwayCalls::ChangeMask(std::uint64_t mask) {
 }
 
 void AwayCalls::SignalReturn() {
-  auto stack = StackPointer(parts_.thread_id);
-  if (!stack && stack.error().code == ErrorCode::kRetry) {
-    // By the kernel alone, home would never know of the mask. It is made again.
+  auto here = ReadThreadCall(parts_.thread_id);
+  if (here && here->running) {
+    // The receipt of its notification wakes it for a moment. By the kernel
+    // alone, home would never know of the mask. It is made again.
     --current_->calls;
     parts_.thread.RequestStop();
     parts_.thread.Answer(kRestartNoIntr);
     return;
   }
   auto mask =
-      stack ? ReadObject<std::uint64_t>(parts_.thread_id, *stack + kReturnMask)
-            : Result<std::uint64_t>(Fail(ErrorCode::kGone, ""));
+      here ? ReadObject<std::uint64_t>(parts_.thread_id, here->sp + kReturnMask)
+           : Result<std::uint64_t>(Fail(ErrorCode::kGone, ""));
   if (!mask) {
     ByKernel();  // a bad frame: the kernel sends SIGSEGV
     return;

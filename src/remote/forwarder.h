@@ -10,8 +10,8 @@
 #include "base/loop.h"
 #include "process/image.h"
 #include "proto/steady_channel.h"
-#include "remote/process_memory.h"
 #include "supervisor/args.h"
+#include "supervisor/process_memory.h"
 
 namespace ssi {
 

@@ -53,7 +53,10 @@ Status ApplyLimits(HostPid pid, const ProcessImage& image) {
 }  // namespace
 
 Guest::Guest(Places places, Hooks hooks)
-    : places_(places), hooks_(std::move(hooks)), leader_timer_(places.loop) {}
+    : places_(places),
+      hooks_(std::move(hooks)),
+      leader_timer_(places.loop),
+      later_(places.loop) {}
 
 Guest::~Guest() {
   Destroy();
@@ -281,7 +284,7 @@ void Guest::CheckFrozen() {
   });
   if (still && !frozen_told_) {
     frozen_told_ = true;
-    asio::post(places_.loop, hooks_.frozen);
+    later_.Call(hooks_.frozen);
   }
   bool settled =
       settling_ && !mapper_->Busy() &&
@@ -289,7 +292,7 @@ void Guest::CheckFrozen() {
                   [](const auto& entry) { return entry.second->Settled(); });
   if (settled) {
     settling_ = false;
-    asio::post(places_.loop, hooks_.settled);
+    later_.Call(hooks_.settled);
   }
 }
 

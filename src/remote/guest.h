@@ -169,6 +169,7 @@ class Guest {
   bool over_ = false;
   bool freezing_ = false;
   bool frozen_told_ = false;
+  Later later_;
   bool settling_ = false;
   bool job_stopped_ = false;
 };

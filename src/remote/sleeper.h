@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "process/image.h"
-#include "remote/process_memory.h"
+#include "supervisor/process_memory.h"
 
 namespace ssi {
 

@@ -69,12 +69,13 @@ enum class ComesHome : std::uint8_t { kNot, kForNow, kPermanent };
 
 enum RowFlags : std::uint32_t {
   kNoFlags = 0,
-  kPositioned = 1U << 0,        // argument 3 is the position in the file
-  kConsumes = 1U << 1,          // a read that moves the offset: can be undone
-  kMakesFd = 1U << 2,           // the result is a new descriptor
-  kMakesFdPair = 1U << 3,       // argument 0 receives two
-  kTemporaryMask = 1U << 4,     // has a signal mask for as long as it waits
-  kEintrAtFreeze = 1U << 5,     // answers EINTR to a freeze without any signal
+  kPositioned = 1U << 0,     // argument 3 is the position in the file
+  kConsumes = 1U << 1,       // a read that moves the offset: can be undone
+  kMakesFd = 1U << 2,        // the result is a new descriptor
+  kMakesFdPair = 1U << 3,    // argument 0 receives two
+  kTemporaryMask = 1U << 4,  // has a signal mask for as long as it waits
+  kEintrAtFreeze =
+      1U << 5,  // can answer EINTR to a freeze, with no signal (signal(7))
   kOwnPid = 1U << 6,            // argument 0 = own pid is the same as 0
   kUnimplemented = 1U << 7,     // ENOSYS on every x86-64 kernel
   kPositionMinusOne = 1U << 8,  // position -1 is the file's offset

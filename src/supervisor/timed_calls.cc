@@ -20,11 +20,14 @@ constexpr TimedCall kTimedCalls[] = {
     {35, 0, TimeUnit::kTimespec},   // nanosleep
     {128, 2, TimeUnit::kTimespec},  // rt_sigtimedwait
     {202, 3, TimeUnit::kTimespec},  // futex
+    {208, 4, TimeUnit::kTimespec},  // io_getevents
+    {220, 3, TimeUnit::kTimespec},  // semtimedop
     {230, 2, TimeUnit::kTimespec},  // clock_nanosleep
     {232, 3, TimeUnit::kMillis},    // epoll_wait
     {270, 4, TimeUnit::kTimespec},  // pselect6
     {271, 2, TimeUnit::kTimespec},  // ppoll
     {281, 3, TimeUnit::kMillis},    // epoll_pwait
+    {333, 4, TimeUnit::kTimespec},  // io_pgetevents
     {441, 3, TimeUnit::kTimespec},  // epoll_pwait2
 };
 

@@ -22,8 +22,11 @@ inline constexpr Note kManyFds = "more than 98304 descriptors are EFAULT";
 inline constexpr Arg kEpollEvents = ArrayOut(2, 12, kMaxBulk, LengthType::kInt);
 
 inline constexpr CallRow kDescriptorCalls[] = {
-    Home(0, "read", {kFd, DataOut(2), kLength}, kInPieces).With(kConsumes),
-    Home(1, "write", {kFd, DataIn(2), kLength}, kInPieces),
+    Home(0, "read", {kFd, DataOut(2), kLength}, kInPieces)
+        .With(kConsumes)
+        .With(kEintrAtFreeze),
+    Home(1, "write", {kFd, DataIn(2), kLength}, kInPieces)
+        .With(kEintrAtFreeze),
     Home(3, "close", {kFd}),
     Home(5, "fstat", {kFd, Out(kStatSize)}),
     Home(7, "poll",
@@ -37,8 +40,11 @@ inline constexpr CallRow kDescriptorCalls[] = {
         .With(kPositioned),
     Home(18, "pwrite64", {kFd, DataIn(2), kLength, kInt}, kInPieces)
         .With(kPositioned),
-    Home(19, "readv", {kFd, VectorOut(2), kLength}, kOneVector).With(kConsumes),
-    Home(20, "writev", {kFd, VectorIn(2), kLength}, kOneVector),
+    Home(19, "readv", {kFd, VectorOut(2), kLength}, kOneVector)
+        .With(kConsumes)
+        .With(kEintrAtFreeze),
+    Home(20, "writev", {kFd, VectorIn(2), kLength}, kOneVector)
+        .With(kEintrAtFreeze),
     Home(22, "pipe", {Out(8)}).With(kMakesFdPair),
     Home(23, "select", {kLength, FdSet(0), FdSet(0), FdSet(0), TimeLimit()}),
     Home(32, "dup", {kFd}).With(kMakesFd),

@@ -2,7 +2,6 @@ ssi_guest(openmp OPENMP)
 ssi_test(programs_test LABEL cluster TIMEOUT 300 ALONE
   SOURCES cluster/programs/programs_test.cc
           cluster/programs/threads_test.cc
-          cluster/programs/timed_waits_test.cc
   DEPS ssi_test_support
   GUESTS openmp)
 add_dependencies(programs_test ssid ssirun ssictl)

@@ -10,7 +10,6 @@
 #include <chrono>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 
 #include <catch2/catch.hpp>
@@ -141,9 +140,9 @@ void BringHome(Away& away, StandIn& stand_in, const MappedFiles& mapped,
   ::kill(Raw(away.body->pid()), SIGKILL);
   ::waitpid(Raw(away.body->pid()), nullptr, __WALL);
   Must(stand_in.Resume());
-  std::set<HostPid> dying;
-  Must(stand_in.Detach(dying));
-  CHECK(dying.empty());
+  Found left;
+  Must(stand_in.Detach(left));
+  CHECK(left.running.empty());
 }
 
 void RoundTrip(const std::string& program) {
@@ -162,9 +161,9 @@ void RoundTrip(const std::string& program) {
   auto captured = Must(stand_in.Capture(mapped));
   // Back without having gone: the abort path. Then for real.
   Must(stand_in.Resume());
-  std::set<HostPid> dying;
-  Must(stand_in.Detach(dying));
-  CHECK(dying.empty());
+  Found left;
+  Must(stand_in.Detach(left));
+  CHECK(left.running.empty());
 
   auto again = Must(StandIn::Freeze(HostPid{child.pid}, found, 200ms));
   auto away = SendAway(again, mapped);

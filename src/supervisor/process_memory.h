@@ -1,5 +1,5 @@
-#ifndef SSI_REMOTE_PROCESS_MEMORY_H_
-#define SSI_REMOTE_PROCESS_MEMORY_H_
+#ifndef SSI_SUPERVISOR_PROCESS_MEMORY_H_
+#define SSI_SUPERVISOR_PROCESS_MEMORY_H_
 
 #include "base/ids.h"
 #include "supervisor/guest_memory.h"
@@ -20,4 +20,4 @@ class ProcessMemory final : public supervisor::GuestMemory {
 
 }  // namespace ssi
 
-#endif  // SSI_REMOTE_PROCESS_MEMORY_H_
+#endif  // SSI_SUPERVISOR_PROCESS_MEMORY_H_

@@ -1,4 +1,4 @@
-#include "remote/process_memory.h"
+#include "supervisor/process_memory.h"
 
 #include <algorithm>
 
