@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "deputy/cut_short.h"
+#include "deputy/restarted_call.h"
 #include "deputy/sleep_mark.h"
 #include "deputy/traced_run.h"
 #include "migration/limits.h"
@@ -61,6 +62,7 @@ class Freezer {
         frozen.waits.emplace(thread, *wait);
       }
     }
+    frozen.restarts = std::move(restarts_);
     found_ = {};
     return frozen;
   }
@@ -105,6 +107,8 @@ class Freezer {
     for (HostPid thread : there) {
       if (auto mark = MarkSleep(thread)) {
         marks_[thread] = *mark;
+      } else if (auto place = PlaceInRestart(thread)) {
+        restarts_[thread] = *place;
       }
     }
     for (HostPid thread : there) {
@@ -251,6 +255,7 @@ class Freezer {
   std::chrono::nanoseconds starved_limit_ = migration::kStarvedLimit;
   std::vector<One> threads_;
   std::map<HostPid, SleepMark> marks_;
+  std::map<HostPid, std::string> restarts_;
   bool leader_exited_ = false;
   bool stopped_ = false;
 };

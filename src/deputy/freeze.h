@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "base/ids.h"
@@ -26,6 +27,8 @@ struct Frozen {
   bool leader_exited = false;
   // Of those that slept, as far as it is known.
   std::map<HostPid, WaitLeft> waits;
+  // Where those slept that were in restart_syscall: restarted_call.h.
+  std::map<HostPid, std::string> restarts;
 };
 
 // Stops all threads of a process. kRetry, with the thread and the call that it

@@ -58,6 +58,10 @@ StandIn::StandIn(HostPid pid, const Frozen& frozen)
     if (auto wait = frozen.waits.find(tid); wait != frozen.waits.end()) {
       threads_.back()->wait = wait->second;
     }
+    if (auto place = frozen.restarts.find(tid);
+        place != frozen.restarts.end()) {
+      threads_.back()->restart_place = place->second;
+    }
   }
 }
 

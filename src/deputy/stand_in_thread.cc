@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "deputy/cut_short.h"
+#include "deputy/restarted_call.h"
 #include "deputy/sleep_mark.h"
 #include "process/capture.h"
 #include "process/signal_order.h"
@@ -48,6 +49,7 @@ std::optional<MemoryRun> MemoryOfRestart(const Registers& registers) {
 Status StandInThread::Capture() {
   SSI_ASSIGN(image, CaptureThread(tracee, HomePid{Raw(tid())}));
   SSI_ASSIGN(queued, PeekOwnQueue(tid()));
+  BackFromRestart(image.registers, restart_place);
   if (CutShort(image.registers)) {
     image.registers.SetInterrupted(image.registers.call_number(),
                                    kRestartNoHand);

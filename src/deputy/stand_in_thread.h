@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/ids.h"
@@ -48,6 +49,8 @@ struct StandInThread {
   // A call with a time limit that it was in when it was frozen, and cannot
   // finish by restart_syscall; or one that came home so.
   std::optional<WaitLeft> wait;
+  // Where it slept if it was in restart_syscall.
+  std::string restart_place;
   // Where a poll that it finishes by restart_syscall has its results.
   std::optional<MemoryRun> wait_memory;
 };

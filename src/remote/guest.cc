@@ -372,6 +372,10 @@ void Guest::TakePending(CapturedProcess& captured) {
     thread.cpu_elsewhere = task->calls.UsedByThread();
     thread.pending = PendingOf(*task, thread.registers);
     task->calls.SetPending(thread.pending);
+    if (!thread.pending &&
+        thread.registers.AboutToRestart(SYS_restart_syscall)) {
+      thread.registers.BackIntoCall(kRestartBlock);
+    }
     if (thread.registers.InCall() &&
         thread.registers.result() == kRestartBlock && !thread.pending) {
       // The one wait that the kernel makes here unseen: FUTEX_WAIT_BITSET until

@@ -37,6 +37,9 @@ long Wait(const std::string& call) {
   if (call == "nanosleep") {
     return syscall(SYS_nanosleep, &kLimit, nullptr);
   }
+  if (call == "clock_nanosleep") {
+    return syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &kLimit, nullptr);
+  }
   if (call == "poll") {
     return syscall(SYS_poll, nullptr, 0, kMillis);
   }

@@ -21,7 +21,8 @@ constexpr int kLeastHops = 5;
 bool MayComeHome(const std::string& name) {
   const auto* row = supervisor::FindCall(name);
   return name == "NUMBER" ||
-         (row != nullptr && (row->comes_home != supervisor::ComesHome::kNot ||
+         (row != nullptr && (row->call_class == supervisor::CallClass::kLife ||
+                             row->comes_home != supervisor::ComesHome::kNot ||
                              std::any_of(row->rules.begin(), row->rules.end(),
                                          [](const auto& rule) {
                                            return rule.comes_home !=

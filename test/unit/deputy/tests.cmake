@@ -1,3 +1,3 @@
 ssi_test(deputy_unit_test LABEL unit
-  SOURCES unit/deputy/history_test.cc
+  SOURCES unit/deputy/history_test.cc unit/deputy/restarted_call_test.cc
   DEPS ssi::deputy)
