@@ -110,7 +110,7 @@ plane { y, 0 pigment { checker color rgb 0.2, color rgb 0.9 }
   #declare i = i + 1;
 #end
 END)",
-        .command = {"povray", "+Iscene.pov", "+Oscene.ppm", "+FP", "+WT4",
+        .command = {"povray", "+Iscene.pov", "+Oscene.bmp", "+FB", "+WT4",
                     "+W" + Count(scale, 800), "+H500", "-D", "+A0.1", "-GA"},
         .without_lines = "."};
   });
