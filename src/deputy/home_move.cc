@@ -411,6 +411,9 @@ void HomeMove::FreezeHere() {
     why = vmas ? WhyAreasForbid(*vmas)
                : std::optional<std::string>(vmas.error().message);
   }
+  if (!why) {
+    why = process_.stand_in->WhyItStays();
+  }
   Status status =
       why ? Status(std::unexpected(Error{ErrorCode::kUnsupported, *why, 0}))
           : process_.stand_in->Plant(*std::move(vmas));

@@ -72,6 +72,16 @@ StandInThread* StandIn::Find(HostPid tid) const {
   return found == threads_.end() ? nullptr : found->get();
 }
 
+std::optional<std::string> StandIn::WhyItStays() const {
+  for (const auto& thread : threads_) {
+    if (auto has = thread->tracee.HasUserDispatch(); has && *has) {
+      return "it dispatches its own system calls "
+             "(PR_SET_SYSCALL_USER_DISPATCH)";
+    }
+  }
+  return std::nullopt;
+}
+
 // ---- the agent --------------------------------------------------------------
 
 Status StandIn::Plant(std::vector<Vma> vmas) {
@@ -404,6 +414,10 @@ Status StandIn::StopServing() {
 
 Status StandIn::Resume() {
   if (!planted_) {
+    for (const auto& thread : threads_) {
+      SSI_TRY(MendCutShort(thread->tracee));
+      SSI_ASSIGN(thread->image.registers, thread->tracee.GetRegisters());
+    }
     return {};
   }
   SSI_TRY(StopAll());

@@ -53,6 +53,8 @@ class StandIn {
       const {
     return threads_;
   }
+  // Frozen: why it cannot be moved, which only a tracer can see.
+  [[nodiscard]] std::optional<std::string> WhyItStays() const;
   // Null where there is none.
   [[nodiscard]] StandInThread* Find(HostPid tid) const;
   [[nodiscard]] RemoteAddr AgentCodeOf(const StandInThread& thread) const {

@@ -64,6 +64,7 @@ constexpr std::uint64_t kPagemapGuardBit = std::uint64_t{1} << 58;
 
 // uapi/linux/ptrace.h.
 constexpr int kPtraceGetRseqConfiguration = 0x420f;  // Linux 5.13
+constexpr int kPtraceGetUserDispatch = 0x4211;       // Linux 6.4
 struct RseqConfiguration {
   std::uint64_t area;
   std::uint32_t size;

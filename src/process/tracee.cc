@@ -203,6 +203,21 @@ Result<RseqConfiguration> Tracee::GetRseq() const {
   return rseq;
 }
 
+Result<bool> Tracee::HasUserDispatch() const {
+  // struct ptrace_sud_config: mode, selector, offset, len
+  std::array<std::uint64_t, 4> config{};
+  if (Ptrace(kPtraceGetUserDispatch, pid_, sizeof config,
+             PointerValue(config.data())) < 0) {
+    int err = errno;
+    if (err == EIO || err == EINVAL) {
+      return false;
+    }
+    return FailErrno(err, "ptrace GET_SYSCALL_USER_DISPATCH_CONFIG of {}",
+                     Raw(pid_));
+  }
+  return config[0] != 0;  // PR_SYS_DISPATCH_OFF
+}
+
 Result<std::uint64_t> Tracee::GetEventMessage() const {
   unsigned long message = 0;
   SSI_TRY(

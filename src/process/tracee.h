@@ -59,6 +59,10 @@ class Tracee {
   Status SetSignalInfo(const siginfo_t& info) const;
   // {0,...} area where none is registered; kUnsupported before Linux 5.13.
   Result<RseqConfiguration> GetRseq() const;
+  // Whether its calls can be turned into SIGSYS for itself (prctl(2),
+  // PR_SET_SYSCALL_USER_DISPATCH), ours among them. Never before Linux 6.4,
+  // which does not tell.
+  Result<bool> HasUserDispatch() const;
   Result<std::uint64_t> GetEventMessage() const;
   // At a syscall or seccomp stop: which call, or its result (Linux 5.3).
   Result<__ptrace_syscall_info> GetCallInfo() const;

@@ -93,6 +93,46 @@ TEST_CASE("a process that is too large for a node is refused",
   CHECK_THAT(job.last_refusal(), Contains("it needs") && Contains("n2 gives"));
 }
 
+// What it has set goes with no move, and its memory is read for each call, the
+// runtime's too: a freeze must leave it alone.
+TEST_CASE("a process that dispatches its own calls stays at home",
+          "[sample][errors]") {
+  Cluster cluster;
+  Spawn spawn;
+  spawn.out = cluster.folder() + "/out";
+  spawn.folder = cluster.folder();
+  Job job(cluster, {},
+          {"/usr/bin/python3", "-c",
+           "import ctypes, os, time\n"
+           "libc = ctypes.CDLL(None)\n"
+           "allow = ctypes.c_char(0)\n"
+           "def dispatch(mode, at):\n"
+           "  print(libc.prctl(59, mode, 0, 0, at), flush=True)\n"
+           "def wait(name):\n"
+           "  while not os.path.exists(name): time.sleep(0.01)\n"
+           "dispatch(1, ctypes.byref(allow))\n"
+           "wait('off')\n"
+           "dispatch(0, None)\n"
+           "wait('over')\n"},
+          spawn);
+  auto said = [&](const std::string& text) {
+    return Eventually([&] { return ReadAllOf(spawn.out) == text; }, 10s);
+  };
+  auto make = [&](const std::string& name) {
+    std::ofstream(cluster.folder() + "/" + name);
+  };
+  REQUIRE(job.CommandPid() > 0);
+  REQUIRE(said("0\n"));
+  CHECK_FALSE(job.MoveTo("n2"));
+  CHECK_THAT(job.last_refusal(), Contains("dispatches its own system calls"));
+  make("off");
+  REQUIRE(said("0\n0\n"));
+  CHECK(job.MoveTo("n2"));
+  CHECK(cluster.Bodies("n2").size() == 1);
+  make("over");
+  CHECK(Describe(job.front().Wait(10s)) == "exit 0");
+}
+
 TEST_CASE("another cluster's key does not get in", "[sample][errors]") {
   Cluster cluster;
   std::string key = cluster.folder() + "/other.key";
