@@ -3,7 +3,10 @@
 #ifndef SSI_DEPUTY_CUT_SHORT_H_
 #define SSI_DEPUTY_CUT_SHORT_H_
 
+#include <optional>
+
 #include "base/result.h"
+#include "process/image.h"
 #include "process/registers.h"
 #include "process/tracee.h"
 
@@ -13,6 +16,10 @@ namespace ssi {
 bool CutShort(const Registers& registers);
 // Sets a call that was cut short to be made again as soon as it goes on.
 Status MendCutShort(const Tracee& tracee);
+
+// A write that has written a part into something where it waits for room (pipe,
+// socket, terminal), and how much: natively only a signal ends it then.
+std::optional<PendingCall> CutWrite(HostPid thread, const Registers& registers);
 
 }  // namespace ssi
 

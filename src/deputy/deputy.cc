@@ -395,7 +395,7 @@ void Deputy::LetRun() {
     LetGo(*stopped, 0);
   }
   for (HostPid running : process_.found.running) {
-    if (!process_.found.waits.contains(running)) {
+    if (!process_.found.Holds(running)) {
       (void)Tracee(running).Interrupt();  // it is let go when it stops
     }
   }

@@ -128,7 +128,7 @@ class Deputy {
   void OnStopAtHome(const Tracee& tracee, const Stop& stop);
   void WatchWaits();
   void EndWaits();
-  void OnStopInWait(const Tracee& tracee, const Stop& stop);
+  void OnHeldStop(const Tracee& tracee, const Stop& stop);
   void OnThreadEnded(HostPid thread);
   void AddThread(const StandInThread& thread);
   CallServer::Hooks CallHooks();

@@ -169,6 +169,7 @@ void Deputy::OnThreadEnded(HostPid thread) {
   }
   process_.found.running.erase(thread);
   process_.found.waits.erase(thread);
+  process_.found.writes.erase(thread);
   auto* home = process_.threads.Find(thread);
   if (home != nullptr) {
     auto ending = home->ending;
@@ -267,8 +268,8 @@ void Deputy::OnStop(HostPid thread, const Stop& stop) {
     }
     if (thread == run_->thread() || stop.kind == Stop::Kind::kExec) {
       run_->OnStop(stop);
-    } else if (process_.found.waits.contains(thread)) {
-      OnStopInWait(tracee, stop);
+    } else if (process_.found.Holds(thread)) {
+      OnHeldStop(tracee, stop);
     } else {
       RunOn(tracee, stop);
     }
@@ -292,8 +293,8 @@ void Deputy::LetGo(HostPid thread, int signal) {
 
 void Deputy::OnStopAtHome(const Tracee& tracee, const Stop& stop) {
   int signal = stop.kind == Stop::Kind::kSignal ? stop.value : 0;
-  if (process_.found.waits.contains(tracee.pid()) && !ending_like_) {
-    OnStopInWait(tracee, stop);
+  if (process_.found.Holds(tracee.pid()) && !ending_like_) {
+    OnHeldStop(tracee, stop);
     return;
   }
   if (stop.kind == Stop::Kind::kInterrupted && !ending_like_) {

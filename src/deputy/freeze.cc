@@ -167,6 +167,11 @@ class Freezer {
   }
 
   Status OnStop(One& one, const Stop& stop) {
+    auto write = found_.writes.find(one.tracee.pid());
+    if (write != found_.writes.end() && !stop.Dead() &&
+        write->second.Settle(one.tracee, stop)) {
+      found_.writes.erase(write);
+    }
     switch (stop.kind) {
       case Stop::Kind::kExited:
       case Stop::Kind::kKilled:
@@ -236,6 +241,12 @@ class Freezer {
         auto held = left.waits.emplace(tracee.pid(), *wait).first;
         return !held->second.Begin(tracee);
       }
+    }
+    auto cut = registers && !stopped_ ? CutWrite(tracee.pid(), *registers)
+                                      : std::nullopt;
+    if (cut) {
+      auto held = left.writes.emplace(tracee.pid(), *cut).first;
+      return !held->second.Begin(tracee);
     }
     return tracee.Detach().has_value();
   }

@@ -11,6 +11,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "deputy/held_wait.h"
+#include "deputy/held_write.h"
 
 namespace ssi {
 
@@ -18,7 +19,13 @@ namespace ssi {
 struct Found {
   std::optional<HostPid> stopped;  // in a ptrace stop, with no signal in hand
   std::set<HostPid> running;       // traced: freezes before were given up
-  std::map<HostPid, HeldWait> waits;  // of those that run
+  // What some of those that run are in, and are traced for:
+  std::map<HostPid, HeldWait> waits;
+  std::map<HostPid, HeldWrite> writes;
+
+  [[nodiscard]] bool Holds(HostPid thread) const {
+    return waits.contains(thread) || writes.contains(thread);
+  }
 };
 
 struct Frozen {

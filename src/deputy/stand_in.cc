@@ -484,20 +484,27 @@ Status StandIn::DieBySignal(int signal) {
   return tracee.Continue(signal);
 }
 
-// False where it has no wait to go on with.
-bool StandIn::HoldWait(const StandInThread& thread, Found& left) {
-  if (!thread.GoesOnWaiting()) {
-    return false;
+// False where it has no wait and no write to go on with. One that cannot begin
+// is dying.
+bool StandIn::Hold(const StandInThread& thread, Found& left) {
+  HostPid tid = thread.tid();
+  if (thread.GoesOnWaiting()) {
+    left.running.insert(tid);
+    (void)left.waits.emplace(tid, *thread.wait)
+        .first->second.Begin(thread.tracee);
+    return true;
   }
-  left.running.insert(thread.tid());
-  auto& wait = left.waits.emplace(thread.tid(), *thread.wait).first->second;
-  (void)wait.Begin(thread.tracee);  // or it is dying
-  return true;
+  if (auto cut = CutWrite(tid, thread.image.registers)) {
+    left.running.insert(tid);
+    (void)left.writes.emplace(tid, *cut).first->second.Begin(thread.tracee);
+    return true;
+  }
+  return false;
 }
 
 void StandIn::LeaveTraced(HostPid but, Found& left) const {
   for (const auto& thread : threads_) {
-    if (thread->tid() != but && !HoldWait(*thread, left)) {
+    if (thread->tid() != but && !Hold(*thread, left)) {
       left.running.insert(thread->tid());
       (void)thread->tracee.Continue();
     }
@@ -508,8 +515,8 @@ Status StandIn::Detach(Found& left) {
   bool stop = TakeStop();
   Status status;
   for (const auto& thread : threads_) {
-    bool waits = HoldWait(*thread, left);
-    auto detached = waits ? Status() : thread->tracee.Detach();
+    bool held = Hold(*thread, left);
+    auto detached = held ? Status() : thread->tracee.Detach();
     if (!detached && detached.error().code == ErrorCode::kGone) {
       left.running.insert(thread->tid());
     }

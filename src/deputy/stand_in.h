@@ -136,7 +136,7 @@ class StandIn {
   Status GiveUpKept();
   Status MatchKept();
   [[nodiscard]] bool TakeStop();
-  static bool HoldWait(const StandInThread& thread, Found& left);
+  static bool Hold(const StandInThread& thread, Found& left);
   Status CheckThreads(const ProcessImage& image) const;
   Status RequeueUndelivered(StandInThread& thread);
   Status PutUndeliveredInFront(StandInThread& thread, std::uint64_t pending);

@@ -77,6 +77,10 @@ bool StandInThread::GoesOnWaiting() const {
 // restart with what is left of its time, what is not known begins again.
 ThreadImage StandInThread::Leaving(bool alone) const {
   ThreadImage leaving = image;
+  if (auto cut = CutWrite(tid(), image.registers)) {
+    leaving.pending = cut;
+    return leaving;
+  }
   const Nanos now = SystemClock().Monotonic();
   if (GoesOnWaiting() && !ComesHome(wait->call.number)) {
     leaving.pending = wait->At(now);

@@ -121,6 +121,7 @@ void ThreadToWire(const ThreadImage& thread, wire::Thread& out) {
       pending.add_args(argument);
     }
     pending.set_left_ns(thread.pending->left.count());
+    pending.set_done(thread.pending->done);
   }
   for (const auto& signal : thread.undelivered) {
     auto& added = *out.add_undelivered();
@@ -166,6 +167,7 @@ Result<ThreadImage> ThreadFromWire(const wire::Thread& in) {
     std::copy(in.pending().args().begin(), in.pending().args().end(),
               pending.args.begin());
     pending.left = nanoseconds(in.pending().left_ns());
+    pending.done = in.pending().done();
     thread.pending = pending;
   }
   for (const auto& queued : in.undelivered()) {

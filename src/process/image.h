@@ -76,6 +76,9 @@ struct PendingCall {
   std::uint64_t number = 0;
   CallArgs args{};
   std::chrono::nanoseconds left{};  // of the time limit; negative: none
+  // Not 0: a write that the freeze has cut short after so many bytes. Its
+  // thread's registers say that it is over and gave that number.
+  std::uint64_t done = 0;
 };
 
 struct CpuTime {

@@ -26,6 +26,11 @@ namespace {
 // frame's first word, so that rsp points to struct ucontext.
 constexpr std::uint64_t kReturnMask = 8 + 8 + 24 + 256;
 
+bool IsCall(const PendingCall& pending, const Notification& call) {
+  return pending.number == static_cast<std::uint64_t>(call.number) &&
+         pending.args == call.args;
+}
+
 // The limits that the kernel applies where the memory is; the others are
 // home's business alone.
 bool AppliesWhereItComputes(std::uint64_t resource) {
@@ -101,11 +106,20 @@ void AwayCalls::Home(const Notification& call, const Decision& decision) {
     return;
   }
   int number = call.number;
-  bool sent = parts_.forwarder.Forward(*decision.row, call.args,
-                                       [this, number](std::int64_t result) {
-                                         known_.Learn(number, result);
-                                         Answer(result);
-                                       });
+  Forwarder::Before before;
+  if (auto rest = std::exchange(rest_, std::nullopt);
+      rest && IsCall(*rest, call)) {
+    before.done = rest->done;
+  }
+  cut_.reset();
+  bool sent = parts_.forwarder.Forward(
+      *decision.row, call.args,
+      [this, number](std::int64_t result) {
+        known_.Learn(number, result);
+        cut_ = parts_.forwarder.TakeCut();
+        Answer(result);
+      },
+      {}, before);
   if (!sent) {
     ComeHome(call, decision.note);
   }
@@ -302,7 +316,7 @@ void AwayCalls::Restart(const Notification& call) {
     parts_.sleeper.GoOn(*pending, finish);
   } else if (row == nullptr ||
              !parts_.forwarder.Forward(*row, pending->args, finish, {},
-                                       pending->left)) {
+                                       {.left = pending->left})) {
     parts_.thread.Answer(-EINTR);
   }
 }
@@ -321,6 +335,51 @@ std::optional<PendingCall> AwayCalls::PendingOf(const Registers& registers) {
     return pending;
   }
   return std::nullopt;
+}
+
+std::optional<PendingCall> AwayCalls::CutOf(Registers& registers) {
+  if (rest_ && FinishRest(registers)) {
+    cut_ = rest_;
+  }
+  bool over = cut_ && registers.InCall() &&
+              registers.call_number() == cut_->number &&
+              registers.args() == cut_->args &&
+              registers.result() == static_cast<std::int64_t>(cut_->done);
+  return over ? cut_ : std::nullopt;
+}
+
+// Before it has begun again, or where that was torn: it is over.
+bool AwayCalls::FinishRest(Registers& registers) const {
+  if (registers.args() != rest_->args) {
+    return false;
+  }
+  auto done = static_cast<std::int64_t>(rest_->done);
+  if (registers.InCall()) {
+    bool torn = registers.call_number() == rest_->number &&
+                IsRestart(registers.result());
+    if (torn) {
+      registers.SetInterrupted(rest_->number, done);
+    }
+    return torn;
+  }
+  bool before = registers.raw().rax == rest_->number;
+  if (before) {
+    registers.BackIntoCall(done);
+    registers.SetInterrupted(rest_->number, done);
+  }
+  return before;
+}
+
+void AwayCalls::BeforeSignal() {
+  if (!rest_) {
+    return;
+  }
+  const Tracee& tracee = parts_.thread.tracee();
+  auto registers = tracee.GetRegisters();
+  if (registers && FinishRest(*registers)) {
+    (void)tracee.SetRegisters(*registers);
+    rest_.reset();
+  }
 }
 
 void AwayCalls::Dumpable(const Notification& call) {

@@ -64,6 +64,9 @@ class AwayCalls {
   // Of the call that was interrupted last: what is left of its time limit. To
   // be asked when the thread is stopped with kRestartBlock.
   std::optional<PendingCall> PendingOf(const Registers& registers);
+  // Of a write that was cut short: how much is done. To be asked at a freeze;
+  // `registers` then say the same.
+  std::optional<PendingCall> CutOf(Registers& registers);
   // The thread has stopped, and is about to go on: a wait whose time is up
   // ends.
   void OnThreadStopped();
@@ -71,6 +74,11 @@ class AwayCalls {
   void SetPending(std::optional<PendingCall> pending) {
     pending_ = std::move(pending);
   }
+  // A write that was cut short there, and is about to be made again.
+  void SetRest(const PendingCall& rest) { rest_ = rest; }
+  // In the stop of a signal: a write that was to go on is over with what it
+  // has, as it is natively.
+  void BeforeSignal();
 
   // Calls that the program has made here, but for those that the filter lets
   // through; one that is made again because it was not begun counts once.
@@ -105,6 +113,7 @@ class AwayCalls {
   void Sleep(const Notification& call);
   void Restart(const Notification& call);
   std::optional<PendingCall> TakePending(const CallArgs& args);
+  bool FinishRest(Registers& registers) const;
   void CpuClock(const Notification& call, const supervisor::Decision& decision);
   void Dumpable(const Notification& call);
   void AfterBoth(const Notification& call, supervisor::Special special,
@@ -131,6 +140,8 @@ class AwayCalls {
   Timer limit_timer_;  // of one that began elsewhere
   bool time_is_up_ = false;
   std::optional<PendingCall> pending_;
+  std::optional<PendingCall> rest_;  // of a write, before it is made again
+  std::optional<PendingCall> cut_;   // a write that a freeze has just ended
   Counts counts_;
   Counted* current_ = nullptr;  // of the call in hand
 };

@@ -42,8 +42,7 @@ MemoryRun ResultsOf(const PendingCall& call, std::int64_t result) {
 }  // namespace
 
 bool Forwarder::Forward(const supervisor::CallRow& row, const CallArgs& args,
-                        Finish finish, Adjust adjust,
-                        std::optional<Nanos> left) {
+                        Finish finish, Adjust adjust, const Before& before) {
   SSI_CHECK(!finish_, "a second call while one is under way");
   supervisor::MarshalIn(row, args, memory_, request_);
   using supervisor::CallClass;
@@ -51,9 +50,15 @@ bool Forwarder::Forward(const supervisor::CallRow& row, const CallArgs& args,
       CallClass::kComeHome) {
     return false;
   }
-  if (left) {
-    (void)supervisor::SetTimeLeft(request_, *left);
+  if (before.left) {
+    (void)supervisor::SetTimeLeft(request_, *before.left);
   }
+  if (before.done > 0) {
+    request_.pieces.SkipTo(before.done);
+    (void)supervisor::MarshalNext(request_, memory_);
+  }
+  cancelled_ = false;
+  cut_.reset();
   finish_ = std::move(finish);
   adjust_ = std::move(adjust);
   if (supervisor::TimedCallOf(row.nr) != nullptr) {
@@ -105,6 +110,7 @@ void Forwarder::ChangeMask(std::uint64_t mask, Finish finish) {
 
 void Forwarder::Cancel() {
   if (Outstanding()) {
+    cancelled_ = true;
     channel_.Send(proto::session::kCancel, 0, id_,
                   std::span<const std::byte>());
   }
@@ -153,8 +159,10 @@ Status Forwarder::TakeCallReply(const ReplyView& given) {
     reply.data = adjusted_;
   }
   SSI_ASSIGN(auto result, supervisor::MarshalOut(request_, reply, memory_));
-  if (result.more && supervisor::MarshalNext(request_, memory_)) {
-    of_file_ = (given.head.flags & supervisor::kRegularFile) != 0;
+  bool of_file = (given.head.flags & supervisor::kRegularFile) != 0;
+  bool goes_on = result.more && (of_file || !cancelled_);
+  if (goes_on && supervisor::MarshalNext(request_, memory_)) {
+    of_file_ = of_file;
     SendRequest(proto::session::kFollowing);
     return {};
   }
@@ -162,8 +170,25 @@ Status Forwarder::TakeCallReply(const ReplyView& given) {
     Undo(result.undo, result.value);
     return {};
   }
+  NoteCut(of_file);
   End(result.value);
   return {};
+}
+
+// Natively nothing but a signal ends a write before all of it is taken.
+void Forwarder::NoteCut(bool of_file) {
+  int number = request_.row->nr;
+  const auto& pieces = request_.pieces;
+  bool writes = number == SYS_write || number == SYS_writev;
+  if (cancelled_ && writes && !of_file && pieces.done() > 0 &&
+      pieces.done() < pieces.total()) {
+    cut_ = PendingCall{static_cast<std::uint64_t>(number), request_.args,
+                       Nanos(-1), pieces.done()};
+  }
+}
+
+std::optional<PendingCall> Forwarder::TakeCut() {
+  return std::exchange(cut_, std::nullopt);
 }
 
 // The reply holds home's clocks at the end of the call, then its results.

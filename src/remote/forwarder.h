@@ -51,13 +51,22 @@ class Forwarder {
         behind_(std::move(parts.behind)),
         catch_up_(parts.loop) {}
 
-  // Marshals and sends. `left`: the time limit to use instead of the caller's.
-  // False, and nothing was sent, where the arguments turn out to be such that
-  // the call must come home.
+  // What was done of the call elsewhere.
+  struct Before {
+    std::optional<Nanos> left;  // its time limit, instead of the caller's
+    std::uint64_t done = 0;     // bytes of a write
+  };
+
+  // Marshals and sends. False, and nothing was sent, where the arguments turn
+  // out to be such that the call must come home.
+  [[nodiscard]] bool Forward(const supervisor::CallRow& row,
+                             const CallArgs& args, Finish finish, Adjust adjust,
+                             const Before& before);
   [[nodiscard]] bool Forward(const supervisor::CallRow& row,
                              const CallArgs& args, Finish finish,
-                             Adjust adjust = {},
-                             std::optional<Nanos> left = {});
+                             Adjust adjust = {}) {
+    return Forward(row, args, std::move(finish), std::move(adjust), Before());
+  }
   // Lets the stand-in finish a call that was interrupted at home when the
   // process left (restart_syscall). Of a poll, `pending` says where the
   // results go.
@@ -79,6 +88,10 @@ class Forwarder {
   // time limit left it must be issued again.
   [[nodiscard]] std::optional<PendingCall> TakePending();
 
+  // Of the call that finished last: a write, and how much of it was done when
+  // it was cancelled.
+  [[nodiscard]] std::optional<PendingCall> TakeCut();
+
   [[nodiscard]] std::uint64_t calls() const { return calls_; }
 
  private:
@@ -88,6 +101,7 @@ class Forwarder {
   Status TakeRestartReply(const supervisor::ReplyView& reply);
   void End(std::int64_t result);
   void NoteTimeLeft();
+  void NoteCut(bool of_file);
   void Undo(const supervisor::UndoHint& undo, std::int64_t result);
   void SendUndo(const char* name, const CallArgs& args, std::int64_t result);
 
@@ -111,6 +125,8 @@ class Forwarder {
   std::optional<Nanos> limit_;
   Nanos started_{};
   std::optional<PendingCall> pending_;
+  bool cancelled_ = false;  // the call under way
+  std::optional<PendingCall> cut_;
   std::uint64_t id_ = 0;
   std::uint64_t calls_ = 0;
 };

@@ -87,6 +87,9 @@ Status Guest::Build(const CapturedProcess& incoming, const ClockShift& shift) {
         thread.pending->left >= Nanos(0)) {
       thread.registers.SetInterrupted(SYS_futex, kRestartNoHand);
     }
+    if (thread.pending && thread.pending->done > 0) {
+      thread.registers.RewindCall(thread.pending->number);
+    }
   }
   followed_ = incoming_.image;
   SSI_TRY(MakeSandbox());
@@ -126,7 +129,11 @@ void Guest::MakeParts() {
     if (!thread.exited) {
       auto& task = AddTask(thread.tid, Tracee(*body_->Find(thread.tid)),
                            thread.signal_mask);
-      task.calls.SetPending(thread.pending);
+      if (thread.pending && thread.pending->done > 0) {
+        task.calls.SetRest(*thread.pending);
+      } else {
+        task.calls.SetPending(thread.pending);
+      }
       task.away_signals.TakeUp(thread.undelivered);
     }
   }
@@ -370,6 +377,10 @@ void Guest::TakePending(CapturedProcess& captured) {
     }
     thread.undelivered = task->away_signals.Undelivered();
     thread.cpu_elsewhere = task->calls.UsedByThread();
+    if (auto cut = task->calls.CutOf(thread.registers)) {
+      thread.pending = cut;
+      continue;
+    }
     thread.pending = PendingOf(*task, thread.registers);
     task->calls.SetPending(thread.pending);
     if (!thread.pending &&

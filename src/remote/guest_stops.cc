@@ -91,6 +91,7 @@ void Guest::OnStopStatus(GuestTask& task, const Stop& stop) {
       return;
     case Stop::Kind::kSignal:
       NoteStop(task);
+      task.calls.BeforeSignal();
       task.away_signals.OnDeliveryStop(stop.value);
       CheckFrozen();
       return;

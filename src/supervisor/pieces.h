@@ -43,6 +43,9 @@ class PieceCursor {
     return left < kMaxCallData ? left : kMaxCallData;
   }
 
+  // Some were done before: goes on behind them.
+  void SkipTo(std::uint64_t done) { done_ = done < total_ ? done : total_; }
+
   // Takes the result of the piece that Next() said. True: make the next one.
   bool Advance(std::int64_t result, bool regular_file);
   // What the program gets: the bytes so far, or the first piece's error.

@@ -1,4 +1,5 @@
-// Waits at home whose time began elsewhere, or before a freeze: held_wait.h.
+// Threads at home that are traced for the call that they are in: waits whose
+// time began elsewhere, or before a freeze, and writes that were cut short.
 #include <algorithm>
 #include <optional>
 
@@ -28,18 +29,22 @@ void Deputy::EndWaits() {
   WatchWaits();
 }
 
-void Deputy::OnStopInWait(const Tracee& tracee, const Stop& stop) {
-  auto wait = process_.found.waits.find(tracee.pid());
-  auto over = wait->second.OnStop(tracee, stop, places_.clock.Monotonic());
+void Deputy::OnHeldStop(const Tracee& tracee, const Stop& stop) {
+  Found& found = process_.found;
+  auto wait = found.waits.find(tracee.pid());
+  auto over = wait != found.waits.end()
+                  ? wait->second.OnStop(tracee, stop, places_.clock.Monotonic())
+                  : found.writes.at(tracee.pid()).OnStop(tracee, stop);
   if (!over) {
     return;
   }
-  process_.found.waits.erase(wait);
+  found.waits.erase(tracee.pid());
+  found.writes.erase(tracee.pid());
   if (run_) {
     RunOn(tracee, stop);  // with the others, until that is over
     return;
   }
-  process_.found.running.erase(tracee.pid());
+  found.running.erase(tracee.pid());
   LetGo(tracee.pid(), *over);
   hooks_.changed();
 }
