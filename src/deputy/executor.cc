@@ -28,6 +28,9 @@ void Executor::Submit(AgentJob& job) {
 }
 
 void Executor::StartNext() {
+  if (!window_.Done()) {
+    return;  // the thread has died in a job of another's; its end is on the way
+  }
   starting_ = true;
   while (current_ == nullptr && !queue_.empty()) {
     current_ = queue_.front();

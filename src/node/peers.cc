@@ -266,6 +266,9 @@ void Peers::OnHello(const std::shared_ptr<Link>& link,
     Drop(old);
   }
   bool news = peer.state != "up";
+  if (info.incarnation() != peer.info.incarnation()) {
+    peer.ended_jobs.clear();  // with the ssid that had guests of them
+  }
   peer.info = info;
   peer.info.set_address(Reachable(info.address(), link->host));
   peer.link = link;
@@ -277,6 +280,9 @@ void Peers::OnHello(const std::shared_ptr<Link>& link,
     spdlog::info("node {} is up at {}", info.name(), peer.info.address());
   }
   SendMembers(*link);
+  for (const auto& job : std::set(peer.ended_jobs)) {
+    TellJobEnded(info.name(), job);
+  }
 }
 
 void Peers::SendMembers(Link& link) {
@@ -396,7 +402,16 @@ void Peers::Ask(const std::string& node, wire::Request request,
 void Peers::TellJobEnded(const std::string& node, const std::string& job) {
   wire::Request request;
   request.mutable_job_ended()->set_job(job);
-  Ask(node, std::move(request), [](const Result<wire::Response>&) {});
+  if (auto peer = peers_.find(node); peer != peers_.end()) {
+    peer->second.ended_jobs.insert(job);
+  }
+  Ask(node, std::move(request),
+      [this, node, job](const Result<wire::Response>& response) {
+        auto peer = peers_.find(node);
+        if (response && peer != peers_.end()) {
+          peer->second.ended_jobs.erase(job);
+        }
+      });
 }
 
 bool Peers::Knows(const std::string& node) const {

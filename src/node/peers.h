@@ -58,7 +58,8 @@ class Peers {
   // kInvalid for a node that is not known, kGone for one that is down.
   void Ask(const std::string& node, wire::Request request,
            OnResponse on_response);
-  // So that no guest of a job whose supervisor is gone computes on there.
+  // So that no guest of a job whose supervisor is gone computes on there. Said
+  // again, when the node can be reached, until it has heard it.
   void TellJobEnded(const std::string& node, const std::string& job);
   [[nodiscard]] bool Knows(const std::string& node) const;
   [[nodiscard]] std::string Names() const;
@@ -75,6 +76,7 @@ class Peers {
     std::string reason;
     Nanos heard{};
     std::shared_ptr<Link> link;
+    std::set<std::string> ended_jobs;  // of which it is not known to have heard
   };
 
   void Connect(const std::string& address);

@@ -28,11 +28,18 @@ Status AgentRunner::Run(std::span<AgentCall> calls) {
 }
 
 void AgentRunner::Start(std::span<const AgentCall> calls) {
-  std::copy(calls.begin(), calls.end(), window_.calls().begin());
-  window_.Post(calls.size());
+  posted_ = window_.Done();
+  if (posted_) {
+    std::copy(calls.begin(), calls.end(), window_.calls().begin());
+    window_.Post(calls.size());
+  }
 }
 
 Status AgentRunner::Finish(std::span<AgentCall> calls) {
+  if (!posted_) {
+    return Fail(ErrorCode::kGone, "the agent in {} died in a job before",
+                Raw(tracee_.pid()));
+  }
   while (!window_.WaitDone(kLookPeriod)) {
     SSI_TRY(LookAtTracee());
   }

@@ -47,7 +47,8 @@ class AgentRunner final : public CallRunner {
   Status Get(std::size_t offset, std::span<std::byte> out) override;
 
   // Run in two halves, for one batch, so that the agents of several threads
-  // work side by side.
+  // work side by side. kGone, and nothing is done, where an earlier job is not
+  // over: its agent died in it.
   void Start(std::span<const AgentCall> calls);
   Status Finish(std::span<AgentCall> calls);
 
@@ -59,6 +60,7 @@ class AgentRunner final : public CallRunner {
 
   Tracee tracee_;
   AgentWindow& window_;
+  bool posted_ = false;
   bool stop_pending_ = false;
 };
 

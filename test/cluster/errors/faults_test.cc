@@ -191,5 +191,29 @@ TEST_CASE("a move home takes too long", "[sample][errors][faults]") {
   CHECK(ReadAllOf(spawn.err).empty());
 }
 
+// The process computes on n2 already, and what it does there comes in, when the
+// stand-in is found dead: the job ends as the process did.
+TEST_CASE("the stand-in is killed before it is emptied",
+          "[sample][errors][faults]") {
+  Cluster cluster;
+  Spawn spawn;
+  spawn.out = cluster.folder() + "/out";
+  spawn.err = cluster.folder() + "/err";
+  spawn.environment["SSI_FAULT"] = "home.emptying=stop";
+  Job job(cluster, {}, {"perl", "-e", "$| = 1; while (1) {print getppid}"},
+          spawn);
+  REQUIRE(job.CommandPid() > 0);
+  pid_t supervisor = ChildrenOf(job.front().pid()).at(0);
+  Child migrate(cluster.Ours({std::string(SSI_BIN_DIR) + "/ssictl", "migrate",
+                              std::to_string(job.CommandPid()), "n2"}));
+  REQUIRE(Eventually([&] { return StateOf(supervisor) == 'T'; }, 10s));
+  CHECK(Eventually([&] { return cluster.Bodies("n2").size() == 1; }, 10s));
+  ::kill(job.CommandPid(), SIGKILL);
+  ::kill(supervisor, SIGCONT);
+  CHECK(Describe(job.front().Wait(10s)) == "signal 9");
+  CHECK(Eventually([&] { return cluster.Bodies("n2").empty(); }, 10s));
+  (void)migrate.Wait(10s);
+}
+
 }  // namespace
 }  // namespace ssi::test

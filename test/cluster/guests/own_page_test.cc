@@ -34,7 +34,10 @@ std::string Wrong(const GuestOutcome& outcome) {
                 result.out.find("PASS\n") != std::string::npos;
   bool ended = result.status == "signal 9" &&
                result.err.find("runtime's") != std::string::npos;
-  return passed || ended ? "" : result.status + ": " + result.err;
+  // Or it has put pages over the local vdso, or taken it away: natively nothing
+  // is there, away the clocks are.
+  bool no_vdso = result.status == "signal 11" || result.status == "signal 7";
+  return passed || ended || no_vdso ? "" : result.status + ": " + result.err;
 }
 
 void CheckNumbers(const std::string& mode, int first, int last, int step) {
