@@ -97,7 +97,7 @@ class Forwarder {
  private:
   [[nodiscard]] std::uint64_t NextId();
   void SendRequest(std::uint16_t flags);
-  Status TakeCallReply(const supervisor::ReplyView& reply);
+  Status TakeCallReply(const supervisor::ReplyView& given);
   Status TakeRestartReply(const supervisor::ReplyView& reply);
   void End(std::int64_t result);
   void NoteTimeLeft();

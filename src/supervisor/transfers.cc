@@ -25,6 +25,7 @@ std::vector<GuestRange> RangesToWrite(int nr, const CallArgs& args,
     return {};
   }
   std::vector<GuestRange> ranges;
+  ranges.reserve(vectors.size());
   for (const auto& vector : vectors) {
     ranges.push_back({RemoteAddr{std::bit_cast<std::uint64_t>(vector.iov_base)},
                       vector.iov_len});
