@@ -38,8 +38,7 @@ void Deputy::OnHeldStop(const Tracee& tracee, const Stop& stop) {
   if (!over) {
     return;
   }
-  found.waits.erase(tracee.pid());
-  found.writes.erase(tracee.pid());
+  found.Release(tracee.pid());
   if (run_) {
     RunOn(tracee, stop);  // with the others, until that is over
     return;

@@ -167,9 +167,7 @@ void Deputy::OnThreadEnded(HostPid thread) {
   if (process_.stand_in) {
     process_.stand_in->Forget(thread);
   }
-  process_.found.running.erase(thread);
-  process_.found.waits.erase(thread);
-  process_.found.writes.erase(thread);
+  process_.found.Forget(thread);
   auto* home = process_.threads.Find(thread);
   if (home != nullptr) {
     auto ending = home->ending;

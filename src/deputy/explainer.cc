@@ -1,11 +1,8 @@
 #include "deputy/explainer.h"
 
 #include <linux/audit.h>
-#include <signal.h>
 #include <sys/syscall.h>
 
-#include <algorithm>
-#include <array>
 #include <optional>
 
 #include <spdlog/spdlog.h>
@@ -128,8 +125,7 @@ void Explainer::OnSignal(const Tracee& tracee, int signal) {
   auto registers = tracee.GetRegisters();
   again_.erase(thread);
   if (registers && registers->InCall()) {
-    auto queues = ReadSignalQueues(tracee.pid());
-    bool ignored = queues && queues->Ignores(signal);
+    bool ignored = Ignores(tracee.pid(), signal);
     if (ignored && (CutShort(*registers) || IsRestart(registers->result()))) {
       again_.insert(thread);
       (void)MendCutShort(tracee);

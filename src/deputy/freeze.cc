@@ -56,13 +56,9 @@ class Freezer {
     Frozen frozen;
     frozen.leader_exited = leader_exited_;
     for (const auto& one : threads_) {
-      HostPid thread = one.tracee.pid();
-      frozen.threads.push_back(thread);
-      if (auto wait = WaitOf(thread)) {
-        frozen.waits.emplace(thread, *wait);
-      }
+      frozen.threads.push_back(
+          {one.tracee.pid(), WaitOf(one), one.restart_place});
     }
-    frozen.restarts = std::move(restarts_);
     found_ = {};
     return frozen;
   }
@@ -70,9 +66,12 @@ class Freezer {
  private:
   struct One {
     Tracee tracee;
+    // What it did before it was asked to stop:
+    std::optional<SleepMark> mark;
+    std::string restart_place;
+    std::optional<std::uint64_t> used;
     bool frozen = false;
     int delivered = 0;  // rounds of signals
-    std::optional<std::uint64_t> used;
   };
 
   // First all are asked to stop, then each is awaited: one at a time would take
@@ -104,24 +103,32 @@ class Freezer {
     bool some = false;
     SSI_ASSIGN(auto there, ThreadsOf(pid_));
     std::erase_if(there, [this](HostPid thread) { return Known(thread); });
+    std::vector<One> ones;
     for (HostPid thread : there) {
-      if (auto mark = MarkSleep(thread)) {
-        marks_[thread] = *mark;
-      } else if (auto place = PlaceInRestart(thread)) {
-        restarts_[thread] = *place;
-      }
+      ones.push_back(LookAt(thread));
     }
-    for (HostPid thread : there) {
-      auto begun = Begin(Tracee(thread));
-      if (!begun && HasExited(thread)) {
-        leader_exited_ |= thread == pid_;
+    for (auto& one : ones) {
+      auto begun = Begin(one.tracee);
+      if (!begun && HasExited(one.tracee.pid())) {
+        leader_exited_ |= one.tracee.pid() == pid_;
         continue;
       }
       SSI_TRY(begun);
-      threads_.push_back({Tracee(thread), false, 0, TimeOnCpu(thread)});
+      one.used = TimeOnCpu(one.tracee.pid());
+      threads_.push_back(std::move(one));
       some = true;
     }
     return some;
+  }
+
+  static One LookAt(HostPid thread) {
+    One one{
+        .tracee = Tracee(thread), .mark = {}, .restart_place = {}, .used = {}};
+    if (auto call = ReadThreadCall(thread)) {
+      one.mark = MarkSleep(thread, *call);
+      one.restart_place = PlaceInRestart(thread, *call);
+    }
+    return one;
   }
 
   [[nodiscard]] bool Known(HostPid thread) const {
@@ -224,40 +231,34 @@ class Freezer {
   void LetGo() {
     Found left;
     for (const auto& one : threads_) {
-      if (!one.frozen || !LetGo(one.tracee, left)) {
+      if (!one.frozen) {
+        left.TakeRunning(found_, one.tracee.pid());
+      } else if (!LetGo(one, left)) {
         left.running.insert(one.tracee.pid());
       }
     }
     found_ = std::move(left);
   }
 
-  // From its stop. False where it is still traced.
-  bool LetGo(const Tracee& tracee, Found& left) const {
-    auto registers = tracee.GetRegisters();
-    // A stop by a signal cuts it short natively, too.
-    if (registers && CutShort(*registers) && !stopped_) {
-      (void)MendCutShort(tracee);
-      if (auto wait = WaitOf(tracee.pid())) {
-        auto held = left.waits.emplace(tracee.pid(), *wait).first;
-        return !held->second.Begin(tracee);
+  // From its stop. False where it is still traced. A stop by a signal cuts
+  // calls short natively, too.
+  bool LetGo(const One& one, Found& left) const {
+    if (!stopped_) {
+      (void)MendCutShort(one.tracee);
+      auto registers = one.tracee.GetRegisters();
+      if (registers && left.Hold(one.tracee, WaitOf(one), *registers)) {
+        return false;
       }
     }
-    auto cut = registers && !stopped_ ? CutWrite(tracee.pid(), *registers)
-                                      : std::nullopt;
-    if (cut) {
-      auto held = left.writes.emplace(tracee.pid(), *cut).first;
-      return !held->second.Begin(tracee);
-    }
-    return tracee.Detach().has_value();
+    return one.tracee.Detach().has_value();
   }
 
-  [[nodiscard]] std::optional<WaitLeft> WaitOf(HostPid thread) const {
+  [[nodiscard]] std::optional<WaitLeft> WaitOf(const One& one) const {
+    HostPid thread = one.tracee.pid();
     if (auto held = found_.waits.find(thread); held != found_.waits.end()) {
       return held->second.left();
     }
-    auto mark = marks_.find(thread);
-    return mark == marks_.end() ? std::nullopt
-                                : WaitAfter(mark->second, thread);
+    return one.mark ? WaitAfter(*one.mark, thread) : std::nullopt;
   }
 
   HostPid pid_;
@@ -265,8 +266,6 @@ class Freezer {
   std::chrono::nanoseconds limit_;
   std::chrono::nanoseconds starved_limit_ = migration::kStarvedLimit;
   std::vector<One> threads_;
-  std::map<HostPid, SleepMark> marks_;
-  std::map<HostPid, std::string> restarts_;
   bool leader_exited_ = false;
   bool stopped_ = false;
 };

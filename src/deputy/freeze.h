@@ -2,40 +2,29 @@
 #define SSI_DEPUTY_FREEZE_H_
 
 #include <chrono>
-#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "deputy/found.h"
 #include "deputy/held_wait.h"
-#include "deputy/held_write.h"
 
 namespace ssi {
 
-// How this thread finds the threads of a process: all others are untraced.
-struct Found {
-  std::optional<HostPid> stopped;  // in a ptrace stop, with no signal in hand
-  std::set<HostPid> running;       // traced: freezes before were given up
-  // What some of those that run are in, and are traced for:
-  std::map<HostPid, HeldWait> waits;
-  std::map<HostPid, HeldWrite> writes;
-
-  [[nodiscard]] bool Holds(HostPid thread) const {
-    return waits.contains(thread) || writes.contains(thread);
-  }
+struct FrozenThread {
+  HostPid tid{};
+  // If it slept in a call with a time limit, as far as it is known.
+  std::optional<WaitLeft> wait;
+  // Where it slept if it was in restart_syscall: restarted_call.h.
+  std::string restart_place;
 };
 
 struct Frozen {
-  std::vector<HostPid> threads;  // in interrupt stops, no signal in hand
+  std::vector<FrozenThread> threads;  // in interrupt stops, no signal in hand
   // The first thread has ended before the others; it is not in `threads`.
   bool leader_exited = false;
-  // Of those that slept, as far as it is known.
-  std::map<HostPid, WaitLeft> waits;
-  // Where those slept that were in restart_syscall: restarted_call.h.
-  std::map<HostPid, std::string> restarts;
 };
 
 // Stops all threads of a process. kRetry, with the thread and the call that it

@@ -4,10 +4,8 @@
 
 #include <cerrno>
 
-#include <spdlog/spdlog.h>
-
 #include "deputy/cut_short.h"
-#include "process/kernel.h"
+#include "deputy/traced_run.h"
 #include "process/signal_queues.h"
 
 namespace ssi {
@@ -33,30 +31,21 @@ void HeldWait::Interrupt(const Tracee& tracee) {
   (void)tracee.Interrupt();
 }
 
-void HeldWait::GoOn(const Tracee& tracee, int signal) {
-  auto status = tracee.StepToSyscall(signal);
-  if (!status && status.error().code != ErrorCode::kGone) {
-    spdlog::error("a wait at home: {}", status.error().message);
-  }
-}
-
 std::optional<int> HeldWait::OnStop(const Tracee& tracee, const Stop& stop,
                                     Nanos now) {
   switch (stop.kind) {
     case Stop::Kind::kSyscall:
       return in_call_ ? OnResult(tracee, now) : OnEntry(tracee, now);
-    case Stop::Kind::kSignal: {
-      auto queues = ReadSignalQueues(tracee.pid());
-      if (!queues || !queues->Ignores(stop.value)) {
+    case Stop::Kind::kSignal:
+      if (!Ignores(tracee.pid(), stop.value)) {
         return stop.value;
       }
       (void)MendCutShort(tracee);
-      GoOn(tracee, stop.value);
+      StepOn(tracee, stop.value);
       return std::nullopt;
-    }
     case Stop::Kind::kInterrupted:
       (void)MendCutShort(tracee);
-      GoOn(tracee);
+      StepOn(tracee);
       return std::nullopt;
     case Stop::Kind::kGroupStop:
       // As natively: after SIGCONT it has been interrupted.
@@ -74,15 +63,14 @@ std::optional<int> HeldWait::OnStop(const Tracee& tracee, const Stop& stop,
 
 std::optional<int> HeldWait::OnEntry(const Tracee& tracee, Nanos now) {
   auto registers = tracee.GetRegisters();
-  if (!registers || registers->call_number() != left_.call.number ||
-      registers->args() != left_.call.args) {
+  if (!registers || !registers->InThis(left_.call.number, left_.call.args)) {
     return 0;  // a signal's handler came first
   }
   in_call_ = true;
   if (left_.end <= now) {
     Interrupt(tracee);  // what is there already it gets
   }
-  GoOn(tracee);
+  StepOn(tracee);
   return std::nullopt;
 }
 
@@ -97,7 +85,7 @@ std::optional<int> HeldWait::OnResult(const Tracee& tracee, Nanos now) {
     // By a signal that it ignores, or that another thread has taken. Only where
     // the kernel looks for signals it acts on a restart code.
     (void)tracee.Interrupt();
-    GoOn(tracee);
+    StepOn(tracee);
     return std::nullopt;
   }
   registers->FinishCall(ResultOfTimeout(left_.call.number));

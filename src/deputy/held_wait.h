@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 #include "process/image.h"
+#include "process/kernel.h"
+#include "process/registers.h"
 #include "process/tracee.h"
 
 namespace ssi {
@@ -18,6 +20,11 @@ struct WaitLeft {
 
   [[nodiscard]] PendingCall At(Nanos now) const {
     return {call.number, call.args, std::max(Nanos(0), end - now)};
+  }
+  // Whether a stopped thread with these registers will make it again.
+  [[nodiscard]] bool IsMadeAgain(const Registers& registers) const {
+    return registers.InThis(call.number, call.args) &&
+           registers.result() == kRestartNoHand;
   }
 };
 
@@ -46,7 +53,6 @@ class HeldWait {
  private:
   std::optional<int> OnEntry(const Tracee& tracee, Nanos now);
   std::optional<int> OnResult(const Tracee& tracee, Nanos now);
-  void GoOn(const Tracee& tracee, int signal = 0);
 
   WaitLeft left_;
   bool in_call_ = false;

@@ -5,8 +5,7 @@
 #include <cerrno>
 #include <utility>
 
-#include <spdlog/spdlog.h>
-
+#include "deputy/traced_run.h"
 #include "process/kernel.h"
 #include "process/signal_queues.h"
 #include "supervisor/process_memory.h"
@@ -14,28 +13,20 @@
 
 namespace ssi {
 
-namespace {
-
-constexpr std::uint64_t kInstruction = 2;  // the length of `syscall`
-
-}  // namespace
-
-Status HeldWrite::Begin(const Tracee& tracee) {
+Result<bool> HeldWrite::Begin(const Tracee& tracee) {
   SSI_ASSIGN(saved_, tracee.GetRegisters());
-  if (!NextPart(tracee)) {
-    Finish(tracee);
-    return tracee.Detach();
+  bool more = NextPart(tracee);
+  if (more) {
+    WritePart(tracee);
   }
-  WritePart(tracee);
-  return {};
+  return more;
 }
 
 void HeldWrite::WritePart(const Tracee& tracee) {
-  (void)tracee.SetRegisters(
-      saved_.ForCall(RemoteAddr{Raw(saved_.ip()) - kInstruction}, SYS_write,
-                     {cut_.args[0], part_.address, part_.size}));
+  (void)tracee.SetRegisters(saved_.ForOtherCall(
+      SYS_write, {cut_.args[0], part_.address, part_.size}));
   in_call_ = false;
-  Step(tracee);
+  StepOn(tracee);
 }
 
 bool HeldWrite::NextPart(const Tracee& tracee) {
@@ -50,13 +41,6 @@ bool HeldWrite::NextPart(const Tracee& tracee) {
     skip -= range.length;
   }
   return false;
-}
-
-void HeldWrite::Step(const Tracee& tracee, int signal) {
-  auto status = tracee.StepToSyscall(signal);
-  if (!status && status.error().code != ErrorCode::kGone) {
-    spdlog::error("a write at home: {}", status.error().message);
-  }
 }
 
 void HeldWrite::Finish(const Tracee& tracee) {
@@ -76,19 +60,17 @@ std::optional<int> HeldWrite::OnStop(const Tracee& tracee, const Stop& stop) {
       if (std::exchange(in_call_, !in_call_)) {
         return OnResult(tracee);
       }
-      Step(tracee);
+      StepOn(tracee);
       return std::nullopt;
-    case Stop::Kind::kSignal: {
-      auto queues = ReadSignalQueues(tracee.pid());
-      if (queues && queues->Ignores(stop.value)) {
-        Step(tracee, stop.value);
+    case Stop::Kind::kSignal:
+      if (Ignores(tracee.pid(), stop.value)) {
+        StepOn(tracee, stop.value);
         return std::nullopt;
       }
       Finish(tracee);
       return stop.value;
-    }
     case Stop::Kind::kInterrupted:
-      Step(tracee);
+      StepOn(tracee);
       return std::nullopt;
     default:
       Finish(tracee);

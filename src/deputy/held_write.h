@@ -22,8 +22,9 @@ class HeldWrite {
   // `cut`: as CutWrite says.
   explicit HeldWrite(const PendingCall& cut) : cut_(cut) {}
 
-  // From a stop in which its registers say that the call gave `cut.done`.
-  Status Begin(const Tracee& tracee);
+  // From a stop in which its registers say that the call gave `cut.done`. False
+  // where nothing is left to write: it stays in its stop.
+  Result<bool> Begin(const Tracee& tracee);
   // As HeldWait::OnStop.
   std::optional<int> OnStop(const Tracee& tracee, const Stop& stop);
   // At a stop of a freeze: puts its registers back to a call that gave what is
@@ -36,7 +37,6 @@ class HeldWrite {
   std::optional<int> OnResult(const Tracee& tracee);
   void WritePart(const Tracee& tracee);
   void Finish(const Tracee& tracee);
-  void Step(const Tracee& tracee, int signal = 0);
   [[nodiscard]] bool IsPart(const Registers& registers) const;
 
   PendingCall cut_;

@@ -7,7 +7,6 @@
 
 #include "base/files.h"
 #include "process/kernel.h"
-#include "process/thread_call.h"
 
 namespace ssi {
 
@@ -26,13 +25,11 @@ bool IsTimedFutexWait(const CallArgs& args) {
 
 }  // namespace
 
-std::optional<std::string> PlaceInRestart(HostPid thread) {
-  auto call = ReadThreadCall(thread);
-  if (!call || call->number != SYS_restart_syscall) {
-    return std::nullopt;
+std::string PlaceInRestart(HostPid thread, const ThreadCall& call) {
+  if (call.number != SYS_restart_syscall) {
+    return {};
   }
-  auto symbol = ReadFile(fmt::format("/proc/{}/wchan", Raw(thread)));
-  return symbol ? std::optional(*symbol) : std::nullopt;
+  return ReadFile(fmt::format("/proc/{}/wchan", Raw(thread))).value_or("0");
 }
 
 std::uint64_t RestartedCall(const CallArgs& args, std::string_view place) {

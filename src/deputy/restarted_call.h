@@ -8,18 +8,19 @@
 #define SSI_DEPUTY_RESTARTED_CALL_H_
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/ids.h"
 #include "process/registers.h"
+#include "process/thread_call.h"
 
 namespace ssi {
 
 // Of a thread that sleeps in restart_syscall, where in the kernel: the symbol
-// of /proc/TID/wchan (proc(5)). "0" where the kernel does not tell.
-std::optional<std::string> PlaceInRestart(HostPid thread);
+// of /proc/TID/wchan (proc(5)); "0" where the kernel does not tell. Empty of
+// one that does anything else.
+std::string PlaceInRestart(HostPid thread, const ThreadCall& call);
 
 // The call's number, by its arguments and that symbol.
 std::uint64_t RestartedCall(const CallArgs& args, std::string_view place);

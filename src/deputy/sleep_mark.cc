@@ -9,7 +9,6 @@
 
 #include "base/files.h"
 #include "process/stat_fields.h"
-#include "process/thread_call.h"
 #include "supervisor/call_table.h"
 #include "supervisor/process_memory.h"
 #include "supervisor/timed_calls.h"
@@ -79,14 +78,13 @@ bool IsFutexWait(const CallArgs& args) {
   return (static_cast<int>(args[1]) & FUTEX_CMD_MASK) == FUTEX_WAIT;
 }
 
-std::optional<SleepMark> MarkSleep(HostPid thread) {
-  auto call = ReadThreadCall(thread);
-  if (!call || !call->number) {
+std::optional<SleepMark> MarkSleep(HostPid thread, const ThreadCall& call) {
+  if (!call.number) {
     return std::nullopt;
   }
   SleepMark mark;
-  mark.number = *call->number;
-  mark.args = call->args;
+  mark.number = *call.number;
+  mark.args = call.args;
   return OnlyThisTells(mark) && ReadSchedule(thread, mark) ? std::optional(mark)
                                                            : std::nullopt;
 }

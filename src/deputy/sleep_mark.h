@@ -13,6 +13,7 @@
 #include "base/ids.h"
 #include "deputy/held_wait.h"
 #include "process/image.h"
+#include "process/thread_call.h"
 
 namespace ssi {
 
@@ -27,9 +28,10 @@ struct SleepMark {
 // Whether the arguments of a futex call say FUTEX_WAIT: with a relative limit.
 bool IsFutexWait(const CallArgs& args);
 
-// Before a thread is stopped. Nothing of one that does not sleep in a call with
-// a time limit of which only this tells, or where the kernel does not say.
-std::optional<SleepMark> MarkSleep(HostPid thread);
+// Before a thread is stopped that does this. Nothing of one that does not sleep
+// in a call with a time limit of which only this tells, or where the kernel
+// does not say.
+std::optional<SleepMark> MarkSleep(HostPid thread, const ThreadCall& call);
 
 // The call of that thread, once it has been stopped, and when its time is over:
 // never sooner than it really is, and later only if the sleep was interrupted

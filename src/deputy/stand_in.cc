@@ -1,17 +1,9 @@
 #include "deputy/stand_in.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <signal.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <cerrno>
-#include <cstring>
 
 #include "deputy/cut_short.h"
 #include "deputy/traced_run.h"
@@ -19,7 +11,6 @@
 #include "process/leave_vdso.h"
 #include "process/page_reader.h"
 #include "process/signal_queues.h"
-#include "process/threads.h"
 
 namespace ssi {
 
@@ -53,15 +44,11 @@ Result<StandIn> StandIn::Freeze(HostPid pid, Found& found,
 
 StandIn::StandIn(HostPid pid, const Frozen& frozen)
     : pid_(pid), leader_exited_(frozen.leader_exited) {
-  for (HostPid tid : frozen.threads) {
-    threads_.push_back(std::make_unique<StandInThread>(tid));
-    if (auto wait = frozen.waits.find(tid); wait != frozen.waits.end()) {
-      threads_.back()->wait = wait->second;
-    }
-    if (auto place = frozen.restarts.find(tid);
-        place != frozen.restarts.end()) {
-      threads_.back()->restart_place = place->second;
-    }
+  for (const auto& one : frozen.threads) {
+    auto& thread =
+        *threads_.emplace_back(std::make_unique<StandInThread>(one.tid));
+    thread.wait = one.wait;
+    thread.restart_place = one.restart_place;
   }
 }
 
@@ -408,126 +395,6 @@ Status StandIn::StopServing() {
     SSI_TRY(thread->tracee.Continue());
   }
   return {};
-}
-
-// ---- going on, and ending ---------------------------------------------------
-
-Status StandIn::Resume() {
-  if (!planted_) {
-    for (const auto& thread : threads_) {
-      SSI_TRY(MendCutShort(thread->tracee));
-      SSI_ASSIGN(thread->image.registers, thread->tracee.GetRegisters());
-    }
-    return {};
-  }
-  SSI_TRY(StopAll());
-  RemoteAddr instruction{syscall_instruction_};
-  for (const auto& thread : threads_) {
-    const auto& pending = thread->image.pending;
-    if (pending && pending->left.count() >= 0) {
-      SSI_ASSIGN(auto injector, Injector::Begin(thread->tracee, instruction));
-      SSI_TRY(thread->MakeRestartBlock(injector));
-      stop_pending_ |= injector.stop_pending();
-    }
-  }
-  SSI_ASSIGN(auto injector, Injector::Begin(first().tracee, instruction));
-  for (const auto& site : sites_) {
-    SSI_TRY(UnmapSite(injector, *site));
-  }
-  // Last: its memory may be closed to us from here on.
-  if (dumpable_ == 0 || dumpable_ == 1) {
-    SSI_TRY(injector.MustCall(
-        "PR_SET_DUMPABLE", SYS_prctl,
-        {PR_SET_DUMPABLE, static_cast<std::uint64_t>(dumpable_)}));
-  }
-  stop_pending_ |= injector.stop_pending();
-  planted_ = false;
-  for (const auto& thread : threads_) {
-    thread->window = nullptr;
-    SSI_TRY(thread->tracee.SetOptions(kHomeOptions));
-    SSI_TRY(RestoreThread(thread->tracee, thread->image));
-  }
-  sites_.clear();
-  return {};
-}
-
-Status StandIn::Exit(int code) {
-  const Tracee& tracee = first().tracee;
-  SSI_TRY(StopAgent(tracee, stop_pending_));
-  SSI_ASSIGN(auto registers, tracee.GetRegisters());
-  SSI_TRY(tracee.SetRegisters(
-      registers.ForCall(RemoteAddr{syscall_instruction_}, SYS_exit_group,
-                        {static_cast<std::uint64_t>(code)})));
-  return tracee.Continue();
-}
-
-Status StandIn::DieBySignal(int signal) {
-  if (signal == SIGKILL) {
-    ::kill(Raw(pid_), SIGKILL);
-    return {};
-  }
-  // A core would be of the agent; 1 keeps it from a pipe too (core(5)).
-  rlimit no_core{1, 1};
-  ::prlimit(Raw(pid_), RLIMIT_CORE, &no_core, nullptr);
-  const Tracee& tracee = first().tracee;
-  SSI_TRY(StopAgent(tracee, stop_pending_));
-  SSI_ASSIGN(auto injector,
-             Injector::Begin(tracee, RemoteAddr{syscall_instruction_}));
-  KernelSigaction by_default;
-  AgentWindow& window = *first().window;
-  std::memcpy(window.data().data(), &by_default, sizeof by_default);
-  SSI_TRY(injector.Call(SYS_rt_sigaction, {static_cast<std::uint64_t>(signal),
-                                           Raw(window.remote_data()), 0, 8}));
-  SSI_TRY(tracee.SetSignalMask(~SignalBit(signal)));
-  // It is in the delivery stop of our SIGTRAP, where another signal can be put
-  // in its place.
-  return tracee.Continue(signal);
-}
-
-// False where it has no wait and no write to go on with. One that cannot begin
-// is dying.
-bool StandIn::Hold(const StandInThread& thread, Found& left) {
-  HostPid tid = thread.tid();
-  if (thread.GoesOnWaiting()) {
-    left.running.insert(tid);
-    (void)left.waits.emplace(tid, *thread.wait)
-        .first->second.Begin(thread.tracee);
-    return true;
-  }
-  if (auto cut = CutWrite(tid, thread.image.registers)) {
-    left.running.insert(tid);
-    (void)left.writes.emplace(tid, *cut).first->second.Begin(thread.tracee);
-    return true;
-  }
-  return false;
-}
-
-void StandIn::LeaveTraced(HostPid but, Found& left) const {
-  for (const auto& thread : threads_) {
-    if (thread->tid() != but && !Hold(*thread, left)) {
-      left.running.insert(thread->tid());
-      (void)thread->tracee.Continue();
-    }
-  }
-}
-
-Status StandIn::Detach(Found& left) {
-  bool stop = TakeStop();
-  Status status;
-  for (const auto& thread : threads_) {
-    bool held = Hold(*thread, left);
-    auto detached = held ? Status() : thread->tracee.Detach();
-    if (!detached && detached.error().code == ErrorCode::kGone) {
-      left.running.insert(thread->tid());
-    }
-    if (status && !detached) {
-      status = detached;
-    }
-  }
-  if (stop) {
-    ::kill(Raw(pid_), SIGSTOP);
-  }
-  return status;
 }
 
 }  // namespace ssi

@@ -65,13 +65,6 @@ Status StandInThread::Capture() {
   return {};
 }
 
-bool StandInThread::GoesOnWaiting() const {
-  const Registers& registers = image.registers;
-  return wait && registers.InCall() && registers.result() == kRestartNoHand &&
-         registers.call_number() == wait->call.number &&
-         registers.args() == wait->call.args;
-}
-
 // A wait for a futex goes on where the others are who may wake it. One until a
 // point in time is made again as it is. Of a call that the kernel does not
 // restart with what is left of its time, what is not known begins again.
@@ -82,7 +75,8 @@ ThreadImage StandInThread::Leaving(bool alone) const {
     return leaving;
   }
   const Nanos now = SystemClock().Monotonic();
-  if (GoesOnWaiting() && !ComesHome(wait->call.number)) {
+  if (wait && wait->IsMadeAgain(image.registers) &&
+      !ComesHome(wait->call.number)) {
     leaving.pending = wait->At(now);
     leaving.registers.SetInterrupted(wait->call.number, kRestartBlock);
     return leaving;

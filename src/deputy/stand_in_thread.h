@@ -37,8 +37,6 @@ struct StandInThread {
   // the process's own pointers and interrupted at once, so that the kernel has
   // it as its restart block and goes on with it exactly as after a signal.
   Status MakeRestartBlock(Injector& injector);
-  // From its last stop here: it goes on with the wait, which it then has.
-  [[nodiscard]] bool GoesOnWaiting() const;
 
   Tracee tracee;
   ThreadImage image;

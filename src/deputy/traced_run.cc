@@ -35,6 +35,13 @@ std::uint64_t AuxiliaryValue(HostPid pid, std::uint64_t type) {
   return 0;
 }
 
+void Report(const Status& status) {
+  if (!status && status.error().code != ErrorCode::kGone) {
+    spdlog::error("a process at home does not go on: {}",
+                  status.error().message);
+  }
+}
+
 }  // namespace
 
 bool GainsPrivilege(HostPid pid) {
@@ -76,6 +83,10 @@ Status ExecuteAgainUntraced(const Tracee& tracee) {
   return Fail(ErrorCode::kUnsupported, "no vdso");
 }
 
+void StepOn(const Tracee& tracee, int signal) {
+  Report(tracee.StepToSyscall(signal));
+}
+
 void RunOn(const Tracee& tracee, const Stop& stop) {
   if (stop.kind == Stop::Kind::kGroupStop) {
     (void)tracee.Listen();
@@ -93,10 +104,10 @@ void TracedRun::Begin() {
 }
 
 void TracedRun::Resume(int signal) {
-  auto status =
-      entry_ != 0 ? tracee_.Continue(signal) : tracee_.StepToSyscall(signal);
-  if (!status && status.error().code != ErrorCode::kGone) {
-    spdlog::error("at home: {}", status.error().message);
+  if (entry_ == 0) {
+    StepOn(tracee_, signal);
+  } else {
+    Report(tracee_.Continue(signal));
   }
 }
 

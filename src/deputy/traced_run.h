@@ -64,6 +64,10 @@ class TracedRun {
   std::uint64_t saved_word_ = 0;
 };
 
+// Makes a traced thread go on until its next system call begins or is over. An
+// error, but that it is gone, gets into the log.
+void StepOn(const Tracee& tracee, int signal = 0);
+
 // Makes a traced thread go on from a stop as if nobody looked.
 void RunOn(const Tracee& tracee, const Stop& stop);
 

@@ -9,18 +9,18 @@ namespace ssi::migration {
 namespace {
 
 // In the order of the alternatives of Action.
-constexpr std::array kNames = {
+constexpr std::array kActionNames = {
     "send",          "start timer",    "stop timer",        "note",
     "finished",      "record place",   "break link",        "refuse move",
     "refuse abort",  "freeze process", "cancel home calls", "send image",
     "resume here",   "empty stand-in", "destroy copy",      "check ask",
     "receive image", "begin rebuild",  "start here",        "discard rebuild"};
-static_assert(kNames.size() == std::variant_size_v<Action>);
+static_assert(kActionNames.size() == std::variant_size_v<Action>);
 
 }  // namespace
 
 std::string Describe(const Action& action) {
-  const char* name = kNames.at(action.index());
+  const char* name = kActionNames.at(action.index());
   return std::visit(
       [&](const auto& a) -> std::string {
         if constexpr (requires { a.to; }) {

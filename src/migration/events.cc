@@ -9,13 +9,13 @@ namespace ssi::migration {
 namespace {
 
 // In the order of the alternatives of Event.
-constexpr std::array kNames = {
+constexpr std::array kEventNames = {
     "received",    "link lost",          "timer fired",     "watchdog ended",
     "step failed", "move requested",     "abort requested", "process gone",
     "frozen",      "home calls settled", "image sent",      "process died",
     "admitted",    "rejected",           "image arrived",   "rebuilt",
     "started"};
-static_assert(kNames.size() == std::variant_size_v<Event>);
+static_assert(kEventNames.size() == std::variant_size_v<Event>);
 
 }  // namespace
 
@@ -40,7 +40,7 @@ const char* NameOf(TimerKind kind) {
 }
 
 std::string Describe(const Event& event) {
-  const char* name = kNames.at(event.index());
+  const char* name = kEventNames.at(event.index());
   return std::visit(
       [&](const auto& e) -> std::string {
         if constexpr (requires { e.message; }) {

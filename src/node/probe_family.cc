@@ -21,12 +21,6 @@
 
 namespace ssi::probes {
 
-namespace {
-
-constexpr std::uint64_t kToken = 4711;
-
-}  // namespace
-
 // A child makes a child of its own and ends: the orphan must become ours. (The
 // guard above would take it otherwise.)
 Result<Found> Subreaper() {

@@ -35,7 +35,6 @@ namespace ssi::probes {
 
 namespace {
 
-constexpr int kToken = 4711;
 constexpr std::uint32_t kTraceData = 7;
 
 // Needs no privilege with no_new_privs. The listener, 0, or -1.

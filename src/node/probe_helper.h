@@ -40,6 +40,9 @@ class Helper {
   UniqueFd socket_;
 };
 
+// What a helper's call gives only if we answered it.
+constexpr int kToken = 4711;
+
 // A number through the socket of a helper.
 Status SendNumber(int socket, std::int64_t number);
 // kGone where the other end is gone.

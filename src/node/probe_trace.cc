@@ -23,7 +23,7 @@ namespace ssi::probes {
 
 namespace {
 
-constexpr std::uint64_t kToken = 0x5351'4c0f'feed'4711;
+constexpr std::uint64_t kWord = 0x5351'4c0f'feed'4711;
 
 // A child, seized and stopped.
 struct Stopped {
@@ -55,7 +55,7 @@ Result<RemoteAddr> SyscallInstruction(HostPid pid) {
 }
 
 // Where this process and, after a fork, a helper have an object.
-RemoteAddr AddressOf(const void* object) {
+RemoteAddr PlaceOf(const void* object) {
   return RemoteAddr{reinterpret_cast<std::uint64_t>(object)};
 }
 
@@ -133,16 +133,16 @@ Result<Found> InjectedCall() {
 
 // Not traced: the bytes of a forwarded call are read while the guest runs.
 Result<Found> ForeignMemory() {
-  std::uint64_t object = kToken;
+  std::uint64_t object = kWord;
   SSI_ASSIGN(auto helper, Helper::StartIdle());
-  RemoteAddr at = AddressOf(&object);
+  RemoteAddr at = PlaceOf(&object);
   SSI_ASSIGN(auto read, ReadObject<std::uint64_t>(helper.pid(), at));
-  if (read != kToken) {
+  if (read != kWord) {
     return Fail(ErrorCode::kUnsupported, "other bytes were read");
   }
-  SSI_TRY(WriteObject(helper.pid(), at, ~kToken));
+  SSI_TRY(WriteObject(helper.pid(), at, ~kWord));
   SSI_ASSIGN(read, ReadObject<std::uint64_t>(helper.pid(), at));
-  if (read != ~kToken) {
+  if (read != ~kWord) {
     return Fail(ErrorCode::kUnsupported, "other bytes were written");
   }
   return Found{};
@@ -157,9 +157,9 @@ Result<Found> CodeWrite() {
   SSI_ASSIGN(auto stopped, Stopped::Make());
   HostPid pid = stopped.helper.pid();
   SSI_ASSIGN(auto file, MemoryFile::Open(pid));
-  SSI_TRY(file.Write(AddressOf(page), std::as_bytes(std::span(&kToken, 1))));
-  SSI_ASSIGN(auto read, ReadObject<std::uint64_t>(pid, AddressOf(page)));
-  if (read != kToken) {
+  SSI_TRY(file.Write(PlaceOf(page), std::as_bytes(std::span(&kWord, 1))));
+  SSI_ASSIGN(auto read, ReadObject<std::uint64_t>(pid, PlaceOf(page)));
+  if (read != kWord) {
     return Fail(ErrorCode::kUnsupported, "the page did not change");
   }
   return Found{};

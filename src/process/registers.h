@@ -37,6 +37,9 @@ class Registers {
   [[nodiscard]] CallArgs args() const {
     return {raw_.rdi, raw_.rsi, raw_.rdx, raw_.r10, raw_.r8, raw_.r9};
   }
+  [[nodiscard]] bool InThis(std::uint64_t number, const CallArgs& args) const {
+    return InCall() && call_number() == number && this->args() == args;
+  }
   [[nodiscard]] std::int64_t result() const {
     return static_cast<std::int64_t>(raw_.rax);
   }
@@ -52,7 +55,7 @@ class Registers {
   // that call again, as if it had not begun it.
   void RewindCall(std::uint64_t number) {
     raw_.rax = number;
-    raw_.rip -= 2;  // the length of `syscall`, 0f 05
+    raw_.rip -= kSyscallLength;
     raw_.orig_rax = kNoCall;
   }
   // The kernel has set the thread up to execute `number` instead of the call
@@ -63,7 +66,7 @@ class Registers {
   }
   // Takes that back: interrupted just now with restart code `code`.
   void BackIntoCall(std::int64_t code) {
-    raw_.rip += 2;
+    raw_.rip += kSyscallLength;
     raw_.rax = static_cast<std::uint64_t>(code);
   }
   // At a seccomp or syscall-entry stop: the kernel skips the call and the
@@ -106,7 +109,15 @@ class Registers {
     return std::as_bytes(std::span(&raw_, 1));
   }
 
+  // Of one that is at the instruction after `syscall`: for executing another
+  // call there.
+  [[nodiscard]] Registers ForOtherCall(std::uint64_t number,
+                                       const CallArgs& args) const {
+    return ForCall(RemoteAddr{raw_.rip - kSyscallLength}, number, args);
+  }
+
  private:
+  static constexpr std::uint64_t kSyscallLength = 2;  // 0f 05
   static constexpr std::uint64_t kNoCall = ~std::uint64_t{0};
   user_regs_struct raw_{};
 };

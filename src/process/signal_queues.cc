@@ -28,4 +28,9 @@ std::optional<SignalQueues> ReadSignalQueues(HostPid thread) {
                       *ignored | (kByDefault & ~*caught)};
 }
 
+bool Ignores(HostPid thread, int signal) {
+  auto queues = ReadSignalQueues(thread);
+  return queues && queues->Ignores(signal);
+}
+
 }  // namespace ssi

@@ -44,6 +44,8 @@ struct SignalQueues {
 
 // From /proc/TID/status; nothing where the thread is gone.
 std::optional<SignalQueues> ReadSignalQueues(HostPid thread);
+// Whether it would natively have been dropped; false where the thread is gone.
+bool Ignores(HostPid thread, int signal);
 
 }  // namespace ssi
 

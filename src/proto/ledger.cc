@@ -10,7 +10,7 @@ namespace ssi::proto {
 
 namespace {
 
-constexpr std::size_t kFirstCapacity = std::size_t{64} << 10;
+constexpr std::size_t kFirstKept = std::size_t{64} << 10;
 // Memory beyond this is given back when nothing is kept.
 constexpr std::size_t kKeepCapacity = std::size_t{4} << 20;
 
@@ -94,7 +94,7 @@ std::byte* Ledger::Room(std::size_t size) {
     // Moved to the front only where that frees half: else each frame of many
     // would move them all.
     if (kept + size > capacity_ / 2) {
-      capacity_ = std::max({2 * capacity_, kept + size, kFirstCapacity});
+      capacity_ = std::max({2 * capacity_, kept + size, kFirstKept});
       auto larger = std::make_unique_for_overwrite<std::byte[]>(capacity_);
       std::copy_n(kept_.get() + begin_, kept, larger.get());
       kept_ = std::move(larger);

@@ -106,17 +106,15 @@ void AwayCalls::Home(const Notification& call, const Decision& decision) {
     return;
   }
   int number = call.number;
-  Forwarder::Before before;
+  Before before;
   if (auto rest = std::exchange(rest_, std::nullopt);
       rest && IsCall(*rest, call)) {
     before.done = rest->done;
   }
-  cut_.reset();
   bool sent = parts_.forwarder.Forward(
       *decision.row, call.args,
       [this, number](std::int64_t result) {
         known_.Learn(number, result);
-        cut_ = parts_.forwarder.TakeCut();
         Answer(result);
       },
       {}, before);
@@ -272,10 +270,9 @@ void AwayCalls::OnThreadStopped() {
     return;
   }
   auto registers = parts_.thread.tracee().GetRegisters();
-  if (registers && registers->InCall() &&
-      registers->result() == kRestartBlock &&
-      registers->call_number() == began_->call.number &&
-      registers->args() == began_->call.args) {
+  const PendingCall& call = began_->call;
+  if (registers && registers->InThis(call.number, call.args) &&
+      registers->result() == kRestartBlock) {
     registers->FinishCall(-ETIMEDOUT);
     (void)parts_.thread.tracee().SetRegisters(*registers);
   }
@@ -339,13 +336,12 @@ std::optional<PendingCall> AwayCalls::PendingOf(const Registers& registers) {
 
 std::optional<PendingCall> AwayCalls::CutOf(Registers& registers) {
   if (rest_ && FinishRest(registers)) {
-    cut_ = rest_;
+    return rest_;
   }
-  bool over = cut_ && registers.InCall() &&
-              registers.call_number() == cut_->number &&
-              registers.args() == cut_->args &&
-              registers.result() == static_cast<std::int64_t>(cut_->done);
-  return over ? cut_ : std::nullopt;
+  const auto& cut = parts_.forwarder.cut();
+  bool over = cut && registers.InThis(cut->number, cut->args) &&
+              registers.result() == static_cast<std::int64_t>(cut->done);
+  return over ? cut : std::nullopt;
 }
 
 // Before it has begun again, or where that was torn: it is over.

@@ -141,7 +141,6 @@ class AwayCalls {
   bool time_is_up_ = false;
   std::optional<PendingCall> pending_;
   std::optional<PendingCall> rest_;  // of a write, before it is made again
-  std::optional<PendingCall> cut_;   // a write that a freeze has just ended
   Counts counts_;
   Counted* current_ = nullptr;  // of the call in hand
 };

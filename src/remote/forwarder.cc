@@ -187,10 +187,6 @@ void Forwarder::NoteCut(bool of_file) {
   }
 }
 
-std::optional<PendingCall> Forwarder::TakeCut() {
-  return std::exchange(cut_, std::nullopt);
-}
-
 // The reply holds home's clocks at the end of the call, then its results.
 Status Forwarder::TakeRestartReply(const ReplyView& reply) {
   const PendingCall& pending = restarting_;

@@ -15,6 +15,12 @@
 
 namespace ssi {
 
+// What was done of a call elsewhere.
+struct Before {
+  std::optional<Nanos> left;  // its time limit, instead of the caller's
+  std::uint64_t done = 0;     // bytes of a write
+};
+
 // Sends the calls of one thread of a guest home and brings back their results.
 //
 // Owner:      the remote; one call at a time (the thread waits for it).
@@ -51,22 +57,11 @@ class Forwarder {
         behind_(std::move(parts.behind)),
         catch_up_(parts.loop) {}
 
-  // What was done of the call elsewhere.
-  struct Before {
-    std::optional<Nanos> left;  // its time limit, instead of the caller's
-    std::uint64_t done = 0;     // bytes of a write
-  };
-
   // Marshals and sends. False, and nothing was sent, where the arguments turn
   // out to be such that the call must come home.
   [[nodiscard]] bool Forward(const supervisor::CallRow& row,
-                             const CallArgs& args, Finish finish, Adjust adjust,
-                             const Before& before);
-  [[nodiscard]] bool Forward(const supervisor::CallRow& row,
                              const CallArgs& args, Finish finish,
-                             Adjust adjust = {}) {
-    return Forward(row, args, std::move(finish), std::move(adjust), Before());
-  }
+                             Adjust adjust = {}, const Before& before = {});
   // Lets the stand-in finish a call that was interrupted at home when the
   // process left (restart_syscall). Of a poll, `pending` says where the
   // results go.
@@ -90,7 +85,7 @@ class Forwarder {
 
   // Of the call that finished last: a write, and how much of it was done when
   // it was cancelled.
-  [[nodiscard]] std::optional<PendingCall> TakeCut();
+  [[nodiscard]] const std::optional<PendingCall>& cut() const { return cut_; }
 
   [[nodiscard]] std::uint64_t calls() const { return calls_; }
 

@@ -27,12 +27,6 @@ constexpr std::uint64_t kOwn = CLONE_SETTLS | CLONE_PARENT_SETTID |
 // Without effect on a thread.
 constexpr std::uint64_t kNothing = CLONE_DETACHED;
 
-// What our page has of the call that is made here.
-struct Placed {
-  clone_args args{};
-  pid_t tid = 0;
-};
-
 // clone3's own, or what clone's arguments mean (clone(2), "C library/kernel
 // differences").
 std::optional<clone_args> ArgsOf(HostPid thread, const Registers& registers) {

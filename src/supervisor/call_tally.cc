@@ -14,9 +14,7 @@ namespace ssi::supervisor {
 namespace {
 
 bool IsClock(int number) {
-  constexpr int kClockGettime = 228;
-  constexpr int kClockNanosleep = 230;
-  return number >= kClockGettime && number <= kClockNanosleep;
+  return number >= SYS_clock_gettime && number <= SYS_clock_nanosleep;
 }
 
 // For now, for the reason of the row of `reason`.

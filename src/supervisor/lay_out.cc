@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "supervisor/args.h"
+#include "supervisor/iovec.h"
 #include "supervisor/option_args.h"
 
 namespace ssi::supervisor {
@@ -16,11 +17,6 @@ constexpr std::size_t kDataAlign = 4096;  // for O_DIRECT
 constexpr std::size_t kDirectLeast = 512;
 // A driver may take a request number for another one with a larger struct.
 constexpr std::size_t kStructRoom = 256;
-
-struct Iovec {
-  std::uint64_t base;
-  std::uint64_t length;
-};
 
 class Layout {
  public:

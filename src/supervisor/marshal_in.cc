@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "supervisor/args.h"
+#include "supervisor/iovec.h"
 #include "supervisor/option_args.h"
 #include "supervisor/request_builder.h"
 
@@ -15,11 +16,6 @@ constexpr std::uint64_t kPage = 4096;
 // TASK_SIZE_MAX with four and with five levels of page tables.
 constexpr std::uint64_t kUserEnd = (std::uint64_t{1} << 47) - kPage;
 constexpr std::uint64_t kLargeUserEnd = (std::uint64_t{1} << 56) - kPage;
-
-struct Iovec {
-  std::uint64_t base;
-  std::uint64_t length;
-};
 
 }  // namespace
 
@@ -244,7 +240,8 @@ void RequestBuilder::AddVector(std::size_t index, const Arg& arg) {
     request_.head.args[index] = 0;
     return;
   }
-  std::size_t read = ReadRanges(Pointer(index), count);
+  std::size_t read =
+      ReadVectors(memory_, RemoteAddr{Pointer(index)}, count, request_.ranges);
   std::uint64_t total = 0;
   bool in_user_space = true;
   for (GuestRange& range : request_.ranges) {
@@ -273,17 +270,6 @@ void RequestBuilder::AddVector(std::size_t index, const Arg& arg) {
 }
 
 // Returns how many of them are there.
-std::size_t RequestBuilder::ReadRanges(std::uint64_t address,
-                                       std::uint32_t count) {
-  std::array<Iovec, kMaxVectors> vectors;  // NOLINT: 16 KiB, filled below
-  auto bytes = std::as_writable_bytes(std::span(vectors).first(count));
-  std::size_t read = memory_.Read(RemoteAddr{address}, bytes) / sizeof(Iovec);
-  for (const Iovec& vector : std::span(vectors).first(read)) {
-    request_.ranges.push_back({RemoteAddr{vector.base}, vector.length});
-  }
-  return read;
-}
-
 bool RequestBuilder::AddPiece(std::size_t index, const Arg& arg) {
   std::uint64_t offset = request_.pieces.done();
   std::uint64_t length = request_.pieces.Next();

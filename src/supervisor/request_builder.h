@@ -44,7 +44,6 @@ class RequestBuilder {
   void AddSigsetPair(std::size_t index);
   void AddCapData(std::size_t index);
   void AddCounted(std::size_t index, const Arg& arg);
-  std::size_t ReadRanges(std::uint64_t address, std::uint32_t count);
 
   // The pointer is bad: not mapped, or not even in user space.
   void Poison(std::size_t index);
