@@ -126,12 +126,12 @@ void Daemon::OnGreeted(proto::Greeted greeted) {
     }
     return;
   }
-  auto copy = Duplicate(socket);
-  bool known = guests_->Connect(std::move(greeted));
-  if (copy) {
-    (void)proto::SendAnswer(copy->get(), known
-                                             ? proto::Verdict::kOk
-                                             : proto::Verdict::kUnknownSession);
+  // What comes after the answer waits in the socket for whom it goes to.
+  bool known = guests_->Knows(greeted.preamble.session);
+  auto sent = proto::SendAnswer(
+      socket, known ? proto::Verdict::kOk : proto::Verdict::kUnknownSession);
+  if (known && sent) {
+    guests_->Connect(std::move(greeted));
   }
 }
 
@@ -223,15 +223,16 @@ void Daemon::OpenSession(const wire::OpenSession& open,
     respond(ErrorResponse("a process cannot be sent to its own node"));
     return;
   }
+  // It may open one and have no way to say so.
+  hosts_of_[open.job()].insert(node);
   peers_->Ask(
       node, std::move(request),
-      [this, node, job = open.job(), respond](Result<wire::Response> response) {
+      [this, node, respond](Result<wire::Response> response) {
         if (!response) {
           respond(ErrorResponse(response.error().message));
           return;
         }
         if (response->has_session()) {
-          hosts_of_[job].insert(node);
           response->mutable_session()->set_address(peers_->AddressOf(node));
         }
         respond(*std::move(response));

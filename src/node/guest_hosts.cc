@@ -22,6 +22,10 @@ constexpr Nanos kLeaveLimit = 10s;
 // When the next reserve is started after one was taken: not at once, while the
 // job that took it is on its way here and needs the CPU.
 constexpr Nanos kReserveDelay = 20ms;
+
+std::string TextOf(const proto::SessionId& session) {
+  return {reinterpret_cast<const char*>(session.data()), session.size()};
+}
 }  // namespace
 
 GuestHosts::GuestHosts(Loop& loop, const DaemonOptions& options, IsUp is_up)
@@ -142,7 +146,7 @@ Result<wire::SessionOpened> GuestHosts::Open(const wire::OpenSession& request) {
   SSI_ASSIGN(auto key, proto::Key::Random());
   proto::SessionId id;
   SSI_TRY(RandomBytes(id));
-  std::string id_text(reinterpret_cast<const char*>(id.data()), id.size());
+  std::string id_text = TextOf(id);
   wire::SessionOpened opened;
   opened.set_session(id_text);
   opened.set_key(key.bytes().data(), key.bytes().size());
@@ -157,13 +161,21 @@ Result<wire::SessionOpened> GuestHosts::Open(const wire::OpenSession& request) {
   return opened;
 }
 
-bool GuestHosts::Connect(proto::Greeted greeted) {
-  std::string id(reinterpret_cast<const char*>(greeted.preamble.session.data()),
-                 greeted.preamble.session.size());
-  auto found = sessions_.find(id);
-  auto host = found == sessions_.end() ? nullptr : found->second.lock();
+std::shared_ptr<GuestHosts::Host> GuestHosts::HostOf(
+    const std::string& session) const {
+  auto found = sessions_.find(session);
+  return found == sessions_.end() ? nullptr : found->second.lock();
+}
+
+bool GuestHosts::Knows(const proto::SessionId& session) const {
+  return HostOf(TextOf(session)) != nullptr;
+}
+
+void GuestHosts::Connect(proto::Greeted greeted) {
+  std::string id = TextOf(greeted.preamble.session);
+  auto host = HostOf(id);
   if (!host) {
-    return false;
+    return;
   }
   wire::GuestMessage message;
   auto& connection = *message.mutable_connection();
@@ -173,7 +185,6 @@ bool GuestHosts::Connect(proto::Greeted greeted) {
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(greeted.socket));
   Send(*host, message, std::move(fds));
-  return true;
 }
 
 void GuestHosts::OnMessage(const std::shared_ptr<Host>& host,

@@ -38,8 +38,10 @@ class GuestHosts {
   void Prepare();
   // A session for one process of a job, or why this node has none for it.
   Result<wire::SessionOpened> Open(const wire::OpenSession& request);
-  // A greeted connection of a session. False where there is no such session.
-  bool Connect(proto::Greeted greeted);
+  // Whether there is such a session.
+  [[nodiscard]] bool Knows(const proto::SessionId& session) const;
+  // A greeted connection of one that there is.
+  void Connect(proto::Greeted greeted);
   // Its home supervisor is gone: nothing of it may go on here.
   void EndJob(const std::string& job);
   // Nor can its daemon tell any more when its jobs end: of those that have
@@ -65,6 +67,8 @@ class GuestHosts {
 
   Result<std::shared_ptr<Host>> Start();
   Result<std::shared_ptr<Host>> HostOf(const wire::OpenSession& request);
+  // Null where there is no such session.
+  [[nodiscard]] std::shared_ptr<Host> HostOf(const std::string& session) const;
   void Retire(std::shared_ptr<Host> host);
   void OnMessage(const std::shared_ptr<Host>& host,
                  std::span<const std::byte> data);

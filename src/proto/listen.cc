@@ -1,5 +1,6 @@
 #include "proto/listen.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -69,6 +70,7 @@ class Listener::State : public std::enable_shared_from_this<State> {
         retry_(loop) {}
 
   void Watch() {
+    KeepSpare();
     watch_.emplace(loop_, socket_.get(), [weak = weak_from_this()] {
       if (auto state = weak.lock()) {
         state->AcceptAll();
@@ -84,8 +86,7 @@ class Listener::State : public std::enable_shared_from_this<State> {
  private:
   void AcceptAll() {
     while (watch_) {  // the callback may end it
-      UniqueFd accepted(::accept4(socket_.get(), nullptr, nullptr,
-                                  SOCK_CLOEXEC | SOCK_NONBLOCK));
+      UniqueFd accepted = AcceptOne();
       if (accepted.valid()) {
         warned_ = false;
         if (PrepareSocket(accepted.get())) {
@@ -99,6 +100,29 @@ class Listener::State : public std::enable_shared_from_this<State> {
     }
   }
 
+  // Who has no other descriptor left has the spare one: what is accepted as a
+  // rule goes to another process, and then it can be kept again.
+  UniqueFd AcceptOne() {
+    KeepSpare();
+    UniqueFd accepted = Accept();
+    if (!accepted.valid() && errno == EMFILE && spare_.valid()) {
+      spare_.Reset();
+      accepted = Accept();
+    }
+    return accepted;
+  }
+
+  UniqueFd Accept() {
+    return UniqueFd(::accept4(socket_.get(), nullptr, nullptr,
+                              SOCK_CLOEXEC | SOCK_NONBLOCK));
+  }
+
+  void KeepSpare() {
+    if (!spare_.valid()) {
+      spare_ = UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    }
+  }
+
   void Pause(int err) {
     if (!std::exchange(warned_, true)) {
       spdlog::warn("cannot accept connections: {}", ErrnoName(err));
@@ -109,6 +133,7 @@ class Listener::State : public std::enable_shared_from_this<State> {
 
   Loop& loop_;
   UniqueFd socket_;
+  UniqueFd spare_;
   Callback on_connection_;
   Timer retry_;
   bool warned_ = false;  // since the last that was accepted

@@ -194,6 +194,38 @@ TEST_CASE("a listener may be dropped by its own callback", "[proto]") {
   CHECK(accepted == 1);
 }
 
+TEST_CASE("a listener has one descriptor in reserve", "[proto]") {
+  Loop loop;
+  std::vector<UniqueFd> accepted;
+  auto listener = Listener::Make(loop, "127.0.0.1:0", [&](UniqueFd fd) {
+    accepted.push_back(std::move(fd));
+  });
+  REQUIRE(listener);
+  auto addresses = ResolveAddress((*listener)->address(), AddressUse::kConnect);
+  REQUIRE(addresses);
+  std::array<UniqueFd, 2> clients;
+  for (auto& client : clients) {
+    client = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const auto& address = addresses->front();
+    REQUIRE(::connect(client.get(), address.get(), address.size) == 0);
+  }
+  rlimit old{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &old) == 0);
+  rlimit none = old;
+  {
+    UniqueFd lowest(::fcntl(0, F_DUPFD_CLOEXEC, 0));
+    none.rlim_cur = static_cast<rlim_t>(lowest.get());
+  }
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  bool one = RunUntil(loop, [&] { return accepted.size() == 1; });
+  // Whoever got it passes it on, and has room again for the next one.
+  accepted.clear();
+  bool another = RunUntil(loop, [&] { return accepted.size() == 1; });
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &old) == 0);
+  CHECK(one);
+  CHECK(another);
+}
+
 TEST_CASE("a listener outlives a lack of descriptors", "[proto]") {
   Loop loop;
   std::vector<UniqueFd> accepted;
