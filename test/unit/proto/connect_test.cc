@@ -194,6 +194,37 @@ TEST_CASE("a listener may be dropped by its own callback", "[proto]") {
   CHECK(accepted == 1);
 }
 
+// As long as it lives, this process has no descriptor from `limit` on.
+class FewDescriptors {
+ public:
+  explicit FewDescriptors(int limit) {
+    // The sanitizer needs a pipe to look at types that it meets first in the
+    // log.
+    spdlog::set_level(spdlog::level::off);
+    spdlog::warn("there are descriptors still");
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &old_) == 0);
+    rlimit few = old_;
+    few.rlim_cur = static_cast<rlim_t>(limit);
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+  }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+  FewDescriptors(FewDescriptors&&) = delete;
+  FewDescriptors& operator=(FewDescriptors&&) = delete;
+  ~FewDescriptors() {
+    ::setrlimit(RLIMIT_NOFILE, &old_);
+    spdlog::set_level(level_);
+  }
+
+ private:
+  rlimit old_{};
+  spdlog::level::level_enum level_ = spdlog::get_level();
+};
+
+int LowestFree() {
+  return UniqueFd(::fcntl(0, F_DUPFD_CLOEXEC, 0)).get();
+}
+
 TEST_CASE("a listener has one descriptor in reserve", "[proto]") {
   Loop loop;
   std::vector<UniqueFd> accepted;
@@ -209,19 +240,15 @@ TEST_CASE("a listener has one descriptor in reserve", "[proto]") {
     const auto& address = addresses->front();
     REQUIRE(::connect(client.get(), address.get(), address.size) == 0);
   }
-  rlimit old{};
-  REQUIRE(::getrlimit(RLIMIT_NOFILE, &old) == 0);
-  rlimit none = old;
+  bool one = false;
+  bool another = false;
   {
-    UniqueFd lowest(::fcntl(0, F_DUPFD_CLOEXEC, 0));
-    none.rlim_cur = static_cast<rlim_t>(lowest.get());
+    FewDescriptors no_more(LowestFree());
+    one = RunUntil(loop, [&] { return accepted.size() == 1; });
+    // Whoever got it passes it on, and has room again for the next one.
+    accepted.clear();
+    another = RunUntil(loop, [&] { return accepted.size() == 1; });
   }
-  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
-  bool one = RunUntil(loop, [&] { return accepted.size() == 1; });
-  // Whoever got it passes it on, and has room again for the next one.
-  accepted.clear();
-  bool another = RunUntil(loop, [&] { return accepted.size() == 1; });
-  REQUIRE(::setrlimit(RLIMIT_NOFILE, &old) == 0);
   CHECK(one);
   CHECK(another);
 }
@@ -237,19 +264,12 @@ TEST_CASE("a listener outlives a lack of descriptors", "[proto]") {
   Connector connector(loop, (*listener)->address(),
                       [&](Result<UniqueFd> fd) { connected = std::move(fd); });
   loop.poll_one();  // the socket is there
-  // The sanitizer needs a pipe to look at types that it meets first in the log.
-  auto level = spdlog::get_level();
-  spdlog::set_level(spdlog::level::off);
-  spdlog::warn("there are descriptors still");
-  rlimit old{};
-  REQUIRE(::getrlimit(RLIMIT_NOFILE, &old) == 0);
-  rlimit none = old;
-  none.rlim_cur = 0;
-  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
-  bool there = RunUntil(loop, [&] { return connected.has_value(); });
-  loop.poll();
-  REQUIRE(::setrlimit(RLIMIT_NOFILE, &old) == 0);
-  spdlog::set_level(level);
+  bool there = false;
+  {
+    FewDescriptors none(0);
+    there = RunUntil(loop, [&] { return connected.has_value(); });
+    loop.poll();
+  }
   CHECK(there);
   CHECK(accepted.empty());
   CHECK(RunUntil(loop, [&] { return accepted.size() == 1; }));
