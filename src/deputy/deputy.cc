@@ -102,7 +102,8 @@ void Deputy::PlaceAtEntry(const std::string& node) {
   wanted_ = node;
   reason_ = kAtStart;
   asked_ = places_.clock.Monotonic();
-  RunTraced(process_.pid, TracedRun::Until::kEntry);
+  MakeRun(process_.pid, TracedRun::Until::kEntry);
+  run_->Begin();
 }
 
 void Deputy::Depart() {
@@ -407,21 +408,23 @@ void Deputy::BecomeHome() {
   process_.history.CountCalls(CallsOf(usage_));
   usage_ = {};  // of its CPU time the image told exactly
   if (came_for_ && wanted_ != places_.node) {
-    process_.stand_in->LeaveTraced(came_by_, process_.found);
+    bool held = process_.stand_in->LeaveTraced(came_by_, process_.found);
     process_.stand_in.reset();
     WatchWaits();
-    RunTraced(came_by_, TracedRun::Until::kCallOver);
+    MakeRun(came_by_, TracedRun::Until::kCallOver);
+    if (!held) {
+      run_->Begin();
+    }
     return;
   }
   came_for_.reset();
   LetRun();
 }
 
-void Deputy::RunTraced(HostPid thread, TracedRun::Until until) {
+void Deputy::MakeRun(HostPid thread, TracedRun::Until until) {
   run_ = std::make_unique<TracedRun>(
       Tracee(thread), process_.pid, until,
       [this](TracedRun::Result result) { OnTracedRunDone(result); });
-  run_->Begin();
 }
 
 void Deputy::OnTracedRunDone(TracedRun::Result result) {

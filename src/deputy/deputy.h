@@ -111,7 +111,7 @@ class Deputy {
   void SwitchSessions();
   void OnResumed();
   void LetRun();
-  void RunTraced(HostPid thread, TracedRun::Until until);
+  void MakeRun(HostPid thread, TracedRun::Until until);
   void OnTracedRunDone(TracedRun::Result result);
   void GoBackLater();
 

@@ -39,6 +39,12 @@ void Deputy::OnHeldStop(const Tracee& tracee, const Stop& stop) {
     return;
   }
   found.Release(tracee.pid());
+  if (run_ && run_->thread() == tracee.pid()) {
+    found.running.erase(tracee.pid());
+    // A signal has ended it before its time: then with its next call.
+    stop.kind == Stop::Kind::kSyscall ? run_->OnCallOver() : run_->OnStop(stop);
+    return;
+  }
   if (run_) {
     RunOn(tracee, stop);  // with the others, until that is over
     return;

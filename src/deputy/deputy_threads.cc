@@ -264,10 +264,10 @@ void Deputy::OnStop(HostPid thread, const Stop& stop) {
     } else if (stop.kind == Stop::Kind::kInterrupted) {
       hooks_.continued();
     }
-    if (thread == run_->thread() || stop.kind == Stop::Kind::kExec) {
-      run_->OnStop(stop);
-    } else if (process_.found.Holds(thread)) {
+    if (process_.found.Holds(thread) && stop.kind != Stop::Kind::kExec) {
       OnHeldStop(tracee, stop);
+    } else if (thread == run_->thread() || stop.kind == Stop::Kind::kExec) {
+      run_->OnStop(stop);
     } else {
       RunOn(tracee, stop);
     }

@@ -121,11 +121,11 @@ class Freezer {
     return some;
   }
 
-  static One LookAt(HostPid thread) {
+  [[nodiscard]] One LookAt(HostPid thread) const {
     One one{
         .tracee = Tracee(thread), .mark = {}, .restart_place = {}, .used = {}};
     if (auto call = ReadThreadCall(thread)) {
-      one.mark = MarkSleep(thread, *call);
+      one.mark = MarkSleep(pid_, thread, *call);
       one.restart_place = PlaceInRestart(thread, *call);
     }
     return one;

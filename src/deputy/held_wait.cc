@@ -7,16 +7,18 @@
 #include "deputy/cut_short.h"
 #include "deputy/traced_run.h"
 #include "process/signal_queues.h"
+#include "supervisor/timed_calls.h"
 
 namespace ssi {
 
 namespace {
 
-// What the call gives when its time is up (sigtimedwait(2), semop(2); the
-// others count what has happened).
+// What the call gives when its time is up (sigtimedwait(2), semop(2),
+// socket(7); the others count what has happened).
 std::int64_t ResultOfTimeout(std::uint64_t number) {
-  bool again = number == SYS_rt_sigtimedwait || number == SYS_semtimedop;
-  return again ? -EAGAIN : 0;
+  bool counts = supervisor::TimedCallOf(static_cast<int>(number)) != nullptr &&
+                number != SYS_rt_sigtimedwait && number != SYS_semtimedop;
+  return counts ? 0 : -EAGAIN;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/files.h"
+#include "process/socket_timeout.h"
 #include "process/stat_fields.h"
 #include "supervisor/call_table.h"
 #include "supervisor/process_memory.h"
@@ -17,15 +18,22 @@ namespace ssi {
 
 namespace {
 
-using std::chrono::nanoseconds;
-
-bool OnlyThisTells(const SleepMark& mark) {
-  if (mark.number == SYS_futex) {
-    return IsFutexWait(mark.args) && mark.args[3] != 0;
+// The time limit of a call of which the kernel does not keep what is left.
+std::optional<Nanos> LimitOf(HostPid process, HostPid thread, int number,
+                             const CallArgs& args) {
+  const auto* row = supervisor::FindCall(number);
+  bool kept = number == SYS_futex
+                  ? !IsFutexWait(args)
+                  : row == nullptr || !row->Has(supervisor::kEintrAtFreeze);
+  if (kept) {
+    return std::nullopt;
   }
-  const auto* row = supervisor::FindCall(static_cast<int>(mark.number));
-  return row != nullptr && row->Has(supervisor::kEintrAtFreeze) &&
-         supervisor::TimedCallOf(row->nr) != nullptr;
+  if (supervisor::TimedCallOf(number) != nullptr) {
+    ProcessMemory memory(thread);
+    return supervisor::TimeLeft(number, args, memory);
+  }
+  return SocketTimeout(process, static_cast<std::uint64_t>(number),
+                       static_cast<int>(args[0]));
 }
 
 // "name    :   value" in a line of its own.
@@ -40,7 +48,7 @@ std::string_view FieldOf(std::string_view text, std::string_view name) {
 }
 
 // Milliseconds with a fraction of six digits.
-std::optional<nanoseconds> ParseMillis(std::string_view text) {
+std::optional<Nanos> ParseMillis(std::string_view text) {
   auto point = text.find('.');
   if (point == text.npos) {
     return std::nullopt;
@@ -48,7 +56,7 @@ std::optional<nanoseconds> ParseMillis(std::string_view text) {
   auto whole = ParseNumber<std::int64_t>(text.substr(0, point));
   auto rest = ParseNumber<std::int64_t>(text.substr(point + 1));
   constexpr std::int64_t kMilli = 1'000'000;
-  return whole && rest ? std::optional(nanoseconds(*whole * kMilli + *rest))
+  return whole && rest ? std::optional(Nanos(*whole * kMilli + *rest))
                        : std::nullopt;
 }
 
@@ -78,15 +86,21 @@ bool IsFutexWait(const CallArgs& args) {
   return (static_cast<int>(args[1]) & FUTEX_CMD_MASK) == FUTEX_WAIT;
 }
 
-std::optional<SleepMark> MarkSleep(HostPid thread, const ThreadCall& call) {
+std::optional<SleepMark> MarkSleep(HostPid process, HostPid thread,
+                                   const ThreadCall& call) {
   if (!call.number) {
     return std::nullopt;
   }
+  auto limit =
+      LimitOf(process, thread, static_cast<int>(*call.number), call.args);
   SleepMark mark;
+  if (!limit || !ReadSchedule(thread, mark)) {
+    return std::nullopt;
+  }
   mark.number = *call.number;
   mark.args = call.args;
-  return OnlyThisTells(mark) && ReadSchedule(thread, mark) ? std::optional(mark)
-                                                           : std::nullopt;
+  mark.limit = *limit;
+  return mark;
 }
 
 std::optional<WaitLeft> WaitAfter(const SleepMark& mark, HostPid thread) {
@@ -96,14 +110,8 @@ std::optional<WaitLeft> WaitAfter(const SleepMark& mark, HostPid thread) {
       now.sleeps != mark.sleeps + 1) {
     return std::nullopt;
   }
-  ProcessMemory memory(thread);
-  auto limit =
-      supervisor::TimeLeft(static_cast<int>(mark.number), mark.args, memory);
-  if (!limit) {
-    return std::nullopt;
-  }
-  auto slept = std::max(nanoseconds(0), now.ran - mark.ran);
-  Nanos left = std::max(nanoseconds(0), *limit - slept);
+  auto slept = std::max(Nanos(0), now.ran - mark.ran);
+  Nanos left = std::max(Nanos(0), mark.limit - slept);
   return WaitLeft{{mark.number, mark.args, left},
                   SystemClock().Monotonic() + left};
 }

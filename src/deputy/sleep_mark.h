@@ -20,18 +20,20 @@ namespace ssi {
 struct SleepMark {
   std::uint64_t number = 0;  // the call
   CallArgs args{};
+  Nanos limit{};  // of the whole call
   std::int64_t cpu = 0;
   std::uint64_t sleeps = 0;  // how often it has gone to sleep
-  std::chrono::nanoseconds ran{};
+  Nanos ran{};
 };
 
 // Whether the arguments of a futex call say FUTEX_WAIT: with a relative limit.
 bool IsFutexWait(const CallArgs& args);
 
-// Before a thread is stopped that does this. Nothing of one that does not sleep
-// in a call with a time limit of which only this tells, or where the kernel
-// does not say.
-std::optional<SleepMark> MarkSleep(HostPid thread, const ThreadCall& call);
+// Before a thread of a process is stopped that does this. Nothing of one that
+// does not sleep in a call with a time limit of which only this tells, or where
+// the kernel does not say.
+std::optional<SleepMark> MarkSleep(HostPid process, HostPid thread,
+                                   const ThreadCall& call);
 
 // The call of that thread, once it has been stopped, and when its time is over:
 // never sooner than it really is, and later only if the sleep was interrupted

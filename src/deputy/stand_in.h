@@ -99,7 +99,8 @@ class StandIn {
   // tracer's to reap.
   Status Detach(Found& left);
   // The same for all but one, who stays in its stop; the others run, traced.
-  void LeaveTraced(HostPid but, Found& left) const;
+  // True where that one goes on with a wait, and so is `left`, too.
+  bool LeaveTraced(HostPid but, Found& left) const;
 
   // Maps the areas of an image that comes home, ready for its contents.
   Status Refill(const CapturedProcess& incoming, const MappedFiles& files);

@@ -87,13 +87,14 @@ bool StandIn::Hold(const StandInThread& thread, Found& left) {
   return left.Hold(thread.tracee, thread.wait, thread.image.registers);
 }
 
-void StandIn::LeaveTraced(HostPid but, Found& left) const {
+bool StandIn::LeaveTraced(HostPid but, Found& left) const {
   for (const auto& thread : threads_) {
-    if (thread->tid() != but && !Hold(*thread, left)) {
+    if (!Hold(*thread, left) && thread->tid() != but) {
       left.running.insert(thread->tid());
       (void)thread->tracee.Continue();
     }
   }
+  return left.Holds(but);
 }
 
 Status StandIn::Detach(Found& left) {

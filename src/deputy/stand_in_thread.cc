@@ -10,19 +10,12 @@
 #include "deputy/sleep_mark.h"
 #include "process/capture.h"
 #include "process/signal_order.h"
-#include "supervisor/call_table.h"
 #include "supervisor/process_memory.h"
 #include "supervisor/timed_calls.h"
 
 namespace ssi {
 
 namespace {
-
-// Away it would come home at once, and be made again.
-bool ComesHome(std::uint64_t number) {
-  const auto* row = supervisor::FindCall(static_cast<int>(number));
-  return row == nullptr || row->call_class == supervisor::CallClass::kComeHome;
-}
 
 // The memory that an interrupted call, which the stand-in will finish through
 // restart_syscall, points to: only these four have a restart block.
@@ -75,8 +68,7 @@ ThreadImage StandInThread::Leaving(bool alone) const {
     return leaving;
   }
   const Nanos now = SystemClock().Monotonic();
-  if (wait && wait->IsMadeAgain(image.registers) &&
-      !ComesHome(wait->call.number)) {
+  if (wait && wait->IsMadeAgain(image.registers)) {
     leaving.pending = wait->At(now);
     leaving.registers.SetInterrupted(wait->call.number, kRestartBlock);
     return leaving;

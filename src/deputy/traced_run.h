@@ -46,6 +46,8 @@ class TracedRun {
   // From a stop.
   void Begin();
   void OnStop(const Stop& stop);
+  // Its call is over, and it has stopped.
+  void OnCallOver() { done_(Result::kReached); }
   // The only one that is left after an execve has the number of the process.
   [[nodiscard]] HostPid thread() const { return tracee_.pid(); }
 

@@ -309,13 +309,22 @@ void AwayCalls::Restart(const Notification& call) {
   const auto* row = supervisor::FindCall(static_cast<int>(pending->number));
   bool sleeps = pending->number == SYS_nanosleep ||
                 pending->number == SYS_clock_nanosleep;
+  bool away = sleeps || (row != nullptr &&
+                         row->call_class != supervisor::CallClass::kComeHome &&
+                         supervisor::TimedCallOf(row->nr) != nullptr);
   if (sleeps) {
     parts_.sleeper.GoOn(*pending, finish);
-  } else if (row == nullptr ||
-             !parts_.forwarder.Forward(*row, pending->args, finish, {},
-                                       {.left = pending->left})) {
-    parts_.thread.Answer(-EINTR);
+  } else if (!away || !parts_.forwarder.Forward(*row, pending->args, finish, {},
+                                                {.left = pending->left})) {
+    GoOnAtHome(*pending);
   }
+}
+
+void AwayCalls::GoOnAtHome(const PendingCall& pending) {
+  pending_ = pending;
+  Notification call;
+  call.number = static_cast<int>(pending.number);
+  ComeHome(call, "a wait that began at home");
 }
 
 std::optional<PendingCall> AwayCalls::PendingOf(const Registers& registers) {

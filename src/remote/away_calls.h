@@ -113,6 +113,8 @@ class AwayCalls {
   void Sleep(const Notification& call);
   void Restart(const Notification& call);
   std::optional<PendingCall> TakePending(const CallArgs& args);
+  // A wait that was interrupted elsewhere, and can only be made at home.
+  void GoOnAtHome(const PendingCall& pending);
   bool FinishRest(Registers& registers) const;
   void CpuClock(const Notification& call, const supervisor::Decision& decision);
   void Dumpable(const Notification& call);

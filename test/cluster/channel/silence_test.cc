@@ -62,7 +62,9 @@ class Counter {
   // It has ended with a message that says where and for how long, and nothing
   // of it is left.
   void CheckLost(const std::string& message) {
-    CHECK(Describe(job_.front().Wait(30s)) == "exit 125");
+    auto end = job_.front().Wait(30s);
+    UNSCOPED_INFO(End(end));
+    CHECK(Describe(end) == "exit 125");
     CHECK_THAT(err(), Contains("n2") && Contains(message) &&
                           Contains(std::to_string(pid())));
     CHECK(CountTo(out()).starts_with(out()));
@@ -70,6 +72,20 @@ class Counter {
   }
 
  private:
+  // For who looks at a job that did not end.
+  std::string End(const std::optional<int>& status) {
+    std::string text = Describe(status) + "; said: " + err();
+    if (!status) {
+      for (pid_t pid : DescendantsOf(job_.front().pid())) {
+        text +=
+            "; " + std::to_string(pid) + " " + NameOf(pid) + " " + StateOf(pid);
+      }
+      auto pid = std::to_string(this->pid());
+      text += "; why: " + cluster_.Ssictl({"why", pid}).out;
+    }
+    return text;
+  }
+
   static Spawn ToFiles(const std::string& out, const std::string& err) {
     Spawn spawn;
     spawn.out = out;
