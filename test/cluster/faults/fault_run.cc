@@ -25,8 +25,8 @@ namespace {
 
 const std::string kBin = SSI_BIN_DIR;
 // Short, so that what waits for it is soon over; with the least that there is
-// (migration/limits.h) a guest ends when home had no CPU for 2.6 s, as it may be
-// beside other tests.
+// (migration/limits.h) a guest ends when home had no CPU for 2.6 s, as it may
+// be beside other tests.
 constexpr const char* kGrace = "8";
 // Longer than any limit of a move and the grace period together.
 constexpr auto kAnswerLimit = 45s;
@@ -291,7 +291,7 @@ void FaultRun::Strike(pid_t victim) {
   }
 }
 
-std::vector<std::string> FaultRun::Run() {
+std::vector<std::string> FaultRun::Run(bool must_reach) {
   bool begun = Up() && Begin();
   if (begun && scenario_.step.way != Way::kThere) {
     begun = MoveToB();
@@ -301,6 +301,7 @@ std::vector<std::string> FaultRun::Run() {
   if (begun) {
     std::optional<Child> move;
     pid_t paused = MoveToStep(move);
+    Check(reached_ || !must_reach, "the step was not passed: " + missed_);
     pid_t victim = VictimPid(paused);
     Strike(victim);
     bool stops =
@@ -336,10 +337,7 @@ Failed RunAll(const std::vector<Scenario>& scenarios,
   auto work = [&] {
     for (std::size_t i = 0; (i = next++) < scenarios.size();) {
       FaultRun run(scenarios[i]);
-      auto wrong = run.Run();
-      if (all_reached && !run.reached()) {
-        wrong.push_back("the step was not passed: " + run.missed());
-      }
+      auto wrong = run.Run(all_reached);
       std::lock_guard lock(mutex);
       ++failed.runs;
       ++failed.ends[run.ended()];
