@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include <xxhash.h>
+#include <xxh_x86dispatch.h>  // XXH3 as wide as this CPU can
 
 #include "migration/image_wire.h"
 #include "process/page_reader.h"

@@ -61,12 +61,16 @@ Guest::~Guest() {
   Destroy();
 }
 
-Status Guest::MakeSandbox() {
-  auto sandbox = Sandbox::Make();
-  if (!sandbox) {
-    return std::unexpected(Lacks("sandbox", sandbox.error()));
+Status Guest::MakeSandbox(std::optional<Sandbox> prepared) {
+  if (prepared) {
+    sandbox_.emplace(*std::move(prepared));
+  } else {
+    auto sandbox = Sandbox::Make();
+    if (!sandbox) {
+      return std::unexpected(Lacks("sandbox", sandbox.error()));
+    }
+    sandbox_.emplace(*std::move(sandbox));
   }
-  sandbox_.emplace(*std::move(sandbox));
   SSI_ASSIGN(ClockOffsets own, OwnClockOffsets());
   auto status = sandbox_->SetClockOffsets(
       {own.monotonic + shift_.monotonic, own.boot + shift_.boot});
@@ -76,7 +80,8 @@ Status Guest::MakeSandbox() {
   return {};
 }
 
-Status Guest::Build(const CapturedProcess& incoming, const ClockShift& shift) {
+Status Guest::Build(const CapturedProcess& incoming, const ClockShift& shift,
+                    std::optional<Sandbox> sandbox) {
   shift_ = shift;
   incoming_ = incoming;
   for (auto& thread : incoming_.image.threads) {
@@ -91,7 +96,7 @@ Status Guest::Build(const CapturedProcess& incoming, const ClockShift& shift) {
     }
   }
   followed_ = incoming_.image;
-  SSI_TRY(MakeSandbox());
+  SSI_TRY(MakeSandbox(std::move(sandbox)));
   auto local_file = [this](std::uint32_t id) -> Result<const UniqueFd*> {
     for (const auto& file : followed_.files) {
       if (file.id == id) {

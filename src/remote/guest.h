@@ -62,8 +62,10 @@ class Guest {
   Guest& operator=(Guest&&) = delete;
 
   // ---- arrival ----
-  // Makes sandbox and body. The files of the image must have been prepared.
-  Status Build(const CapturedProcess& incoming, const ClockShift& shift);
+  // Makes the body in the sandbox, which is made here if there is none yet. The
+  // files of the image must have been prepared.
+  Status Build(const CapturedProcess& incoming, const ClockShift& shift,
+               std::optional<Sandbox> sandbox);
   Status Finish();
   // From here on it may compute.
   Status Start();
@@ -107,7 +109,7 @@ class Guest {
  private:
   using Tasks = std::map<HostPid, std::unique_ptr<GuestTask>>;
 
-  Status MakeSandbox();
+  Status MakeSandbox(std::optional<Sandbox> prepared);
   void MakeParts();
   void WatchCalls();
   GuestTask& AddTask(HomePid tid, const Tracee& tracee, std::uint64_t mask);

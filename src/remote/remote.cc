@@ -33,7 +33,8 @@ Remote::Remote(Places places, std::string name, std::function<void()> ended)
       looked_before_(heard_at_),
       home_timer_(places.loop),
       bulk_(places.loop),
-      usage_timer_(places.loop) {
+      usage_timer_(places.loop),
+      later_(places.loop) {
   WatchHome();
 }
 
@@ -319,6 +320,7 @@ struct Remote::Carrier {
                   migration::NameOf(finished.outcome), finished.reason);
     if (role == Role::kTarget) {
       remote.target_.reset();
+      remote.sandbox_.reset();
     } else {
       remote.source_.reset();
       remote.outbound_.reset();
@@ -398,6 +400,7 @@ void Remote::DropGuest() {
   // middle is of no use any more: home makes a new one for the next move.
   bulk_.Stop();
   outbound_.reset();
+  sandbox_.reset();
   guest_.reset();
 }
 

@@ -94,6 +94,7 @@ class Remote {
   void Send(migration::Role from, const migration::Message& message);
   void FailArrival(const Error& error);
   void CheckAsk(const migration::Ask& ask);
+  void PrepareSandbox();
   void ReceiveImage();
   void OnImage(Result<CapturedProcess> image);
   void LearnShift(const ClockFloor& frozen);
@@ -138,10 +139,12 @@ class Remote {
   migration::Checksum checksum_{};
   std::vector<std::pair<MappedFile, std::vector<MemoryRun>>> filling_;
 
+  std::optional<Sandbox> sandbox_;  // for the guest to come
   std::unique_ptr<Guest> guest_;
   Guest::ClockShift shift_;
   wire::AskDetails details_;
   Timer usage_timer_;
+  Later later_;
 
   std::int32_t home_pid_ = 0;
   std::string home_node_;

@@ -44,6 +44,18 @@ void Remote::CheckAsk(const migration::Ask& ask) {
   }
   CutAt("guest.accepting");
   Feed(migration::Admitted{"bulk"});
+  later_.Call([this] { PrepareSandbox(); });
+}
+
+// While home freezes the process. One that cannot be made is tried again when
+// it is needed, and then says why.
+void Remote::PrepareSandbox() {
+  if (!target_ || guest_ || over_) {
+    return;
+  }
+  if (auto sandbox = Sandbox::Make()) {
+    sandbox_.emplace(*std::move(sandbox));
+  }
 }
 
 void Remote::ReceiveImage() {
@@ -119,7 +131,8 @@ void Remote::OnImage(Result<CapturedProcess> image) {
   auto status = PrepareFiles(*image, destination);
   if (status) {
     LearnShift(image->image.clock_floor);
-    status = guest_->Build(*image, shift_);
+    status =
+        guest_->Build(*image, shift_, std::exchange(sandbox_, std::nullopt));
   }
   if (!status) {
     FailArrival(status.error());
