@@ -1,7 +1,6 @@
 #include "deputy/call_server.h"
 
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "process/file_kind.h"
 #include "process/memory.h"
 #include "supervisor/call_table.h"
 #include "supervisor/pieces.h"
@@ -24,11 +24,8 @@ constexpr std::uint64_t kSigsetSize = 8;
 
 // A descriptor of which a full read is followed by another one (pieces.h).
 bool IsRegular(HostPid pid, std::uint64_t fd) {
-  struct stat info {};
-  std::string path =
-      fmt::format("/proc/{}/fd/{}", Raw(pid), static_cast<int>(fd));
-  return ::stat(path.c_str(), &info) == 0 &&
-         (S_ISREG(info.st_mode) || S_ISBLK(info.st_mode));
+  mode_t kind = FileKind(pid, static_cast<int>(fd));
+  return S_ISREG(kind) || S_ISBLK(kind);
 }
 
 // The signal mask that a call has for as long as it waits, from its buffers.

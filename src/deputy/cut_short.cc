@@ -1,10 +1,8 @@
 #include "deputy/cut_short.h"
 
-#include <sys/stat.h>
-
 #include <cerrno>
-#include <string>
 
+#include "process/file_kind.h"
 #include "process/kernel.h"
 #include "supervisor/call_table.h"
 #include "supervisor/process_memory.h"
@@ -48,12 +46,8 @@ std::optional<PendingCall> CutWrite(HostPid thread,
   if (done >= total) {
     return std::nullopt;
   }
-  struct stat info {};
-  std::string file = fmt::format("/proc/{}/fd/{}", Raw(thread),
-                                 static_cast<int>(registers.args()[0]));
-  bool waits = ::stat(file.c_str(), &info) == 0 &&
-               (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode) ||
-                S_ISCHR(info.st_mode));
+  mode_t kind = FileKind(thread, static_cast<int>(registers.args()[0]));
+  bool waits = S_ISFIFO(kind) || S_ISSOCK(kind) || S_ISCHR(kind);
   return waits ? std::optional(PendingCall{registers.call_number(),
                                            registers.args(),
                                            std::chrono::nanoseconds(-1), done})

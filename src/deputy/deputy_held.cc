@@ -39,17 +39,19 @@ void Deputy::OnHeldStop(const Tracee& tracee, const Stop& stop) {
     return;
   }
   found.Release(tracee.pid());
-  if (run_ && run_->thread() == tracee.pid()) {
-    found.running.erase(tracee.pid());
-    // A signal has ended it before its time: then with its next call.
-    stop.kind == Stop::Kind::kSyscall ? run_->OnCallOver() : run_->OnStop(stop);
-    return;
-  }
-  if (run_) {
+  if (run_ && run_->thread() != tracee.pid()) {
     RunOn(tracee, stop);  // with the others, until that is over
     return;
   }
   found.running.erase(tracee.pid());
+  if (run_ && stop.kind == Stop::Kind::kSyscall) {
+    run_->OnCallOver();
+    return;
+  }
+  if (run_) {
+    run_->OnStop(stop);  // a signal has ended it: over with its next call
+    return;
+  }
   LetGo(tracee.pid(), *over);
   hooks_.changed();
 }

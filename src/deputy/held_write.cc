@@ -88,11 +88,7 @@ std::optional<int> HeldWrite::OnResult(const Tracee& tracee) {
   bool whole = result > 0 && static_cast<std::uint64_t>(result) >= part_.size;
   bool cut = !whole && (result > 0 || IsRestart(result) || result == -EINTR);
   bool by_signal = cut && (!queues || queues->AnyNative());
-  if ((!whole && !cut) || by_signal) {
-    Finish(tracee);
-    return 0;
-  }
-  if (!NextPart(tracee)) {
+  if ((!whole && !cut) || by_signal || !NextPart(tracee)) {
     Finish(tracee);
     return 0;
   }

@@ -119,20 +119,13 @@ void Daemon::OnConnection(UniqueFd socket) {
 }
 
 void Daemon::OnGreeted(proto::Greeted greeted) {
-  int socket = greeted.socket.get();
   if (greeted.preamble.purpose == proto::Purpose::kPeer) {
-    if (proto::SendAnswer(socket, proto::Verdict::kOk)) {
+    if (proto::SendAnswer(greeted.socket.get(), proto::Verdict::kOk)) {
       peers_->Accept(std::move(greeted));
     }
     return;
   }
-  // What comes after the answer waits in the socket for whom it goes to.
-  bool known = guests_->Knows(greeted.preamble.session);
-  auto sent = proto::SendAnswer(
-      socket, known ? proto::Verdict::kOk : proto::Verdict::kUnknownSession);
-  if (known && sent) {
-    guests_->Connect(std::move(greeted));
-  }
+  guests_->Connect(std::move(greeted));
 }
 
 // ---- requests ---------------------------------------------------------------

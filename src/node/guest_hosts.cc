@@ -161,20 +161,15 @@ Result<wire::SessionOpened> GuestHosts::Open(const wire::OpenSession& request) {
   return opened;
 }
 
-std::shared_ptr<GuestHosts::Host> GuestHosts::HostOf(
-    const std::string& session) const {
-  auto found = sessions_.find(session);
-  return found == sessions_.end() ? nullptr : found->second.lock();
-}
-
-bool GuestHosts::Knows(const proto::SessionId& session) const {
-  return HostOf(TextOf(session)) != nullptr;
-}
-
 void GuestHosts::Connect(proto::Greeted greeted) {
   std::string id = TextOf(greeted.preamble.session);
-  auto host = HostOf(id);
-  if (!host) {
+  auto found = sessions_.find(id);
+  auto host = found == sessions_.end() ? nullptr : found->second.lock();
+  // What comes after the answer waits in the socket for whom it goes to.
+  auto answered = proto::SendAnswer(
+      greeted.socket.get(),
+      host ? proto::Verdict::kOk : proto::Verdict::kUnknownSession);
+  if (!host || !answered) {
     return;
   }
   wire::GuestMessage message;

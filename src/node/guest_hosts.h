@@ -38,9 +38,7 @@ class GuestHosts {
   void Prepare();
   // A session for one process of a job, or why this node has none for it.
   Result<wire::SessionOpened> Open(const wire::OpenSession& request);
-  // Whether there is such a session.
-  [[nodiscard]] bool Knows(const proto::SessionId& session) const;
-  // A greeted connection of one that there is.
+  // A greeted connection of a session: is answered, and goes to its host.
   void Connect(proto::Greeted greeted);
   // Its home supervisor is gone: nothing of it may go on here.
   void EndJob(const std::string& job);
@@ -67,8 +65,6 @@ class GuestHosts {
 
   Result<std::shared_ptr<Host>> Start();
   Result<std::shared_ptr<Host>> HostOf(const wire::OpenSession& request);
-  // Null where there is no such session.
-  [[nodiscard]] std::shared_ptr<Host> HostOf(const std::string& session) const;
   void Retire(std::shared_ptr<Host> host);
   void OnMessage(const std::shared_ptr<Host>& host,
                  std::span<const std::byte> data);

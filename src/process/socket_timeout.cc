@@ -1,16 +1,14 @@
 #include "process/socket_timeout.h"
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 
 #include <algorithm>
 #include <array>
 
-#include <fmt/format.h>
-
 #include "base/unique_fd.h"
+#include "process/file_kind.h"
 
 namespace ssi {
 
@@ -30,19 +28,13 @@ std::optional<int> OptionOf(std::uint64_t number) {
   return sends ? std::optional(SO_SNDTIMEO) : std::nullopt;
 }
 
-// Not to be opened, nor closed, if it is anything else: that can wait.
-bool IsSocket(HostPid process, int fd) {
-  struct stat info {};
-  std::string path = fmt::format("/proc/{}/fd/{}", Raw(process), fd);
-  return ::stat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
-}
-
 }  // namespace
 
 std::optional<Nanos> SocketTimeout(HostPid process, std::uint64_t number,
                                    int fd) {
   auto option = OptionOf(number);
-  if (!option || !IsSocket(process, fd)) {
+  // Closing a duplicate of anything else can wait.
+  if (!option || !S_ISSOCK(FileKind(process, fd))) {
     return std::nullopt;
   }
   auto pid_fd = PidFdOpen(Raw(process));

@@ -309,9 +309,9 @@ void AwayCalls::Restart(const Notification& call) {
   const auto* row = supervisor::FindCall(static_cast<int>(pending->number));
   bool sleeps = pending->number == SYS_nanosleep ||
                 pending->number == SYS_clock_nanosleep;
-  bool away = sleeps || (row != nullptr &&
-                         row->call_class != supervisor::CallClass::kComeHome &&
-                         supervisor::TimedCallOf(row->nr) != nullptr);
+  bool away = row != nullptr &&
+              row->call_class != supervisor::CallClass::kComeHome &&
+              supervisor::TimedCallOf(row->nr) != nullptr;
   if (sleeps) {
     parts_.sleeper.GoOn(*pending, finish);
   } else if (!away || !parts_.forwarder.Forward(*row, pending->args, finish, {},

@@ -62,15 +62,12 @@ Guest::~Guest() {
 }
 
 Status Guest::MakeSandbox(std::optional<Sandbox> prepared) {
-  if (prepared) {
-    sandbox_.emplace(*std::move(prepared));
-  } else {
-    auto sandbox = Sandbox::Make();
-    if (!sandbox) {
-      return std::unexpected(Lacks("sandbox", sandbox.error()));
-    }
-    sandbox_.emplace(*std::move(sandbox));
+  auto sandbox =
+      prepared ? Result<Sandbox>(*std::move(prepared)) : Sandbox::Make();
+  if (!sandbox) {
+    return std::unexpected(Lacks("sandbox", sandbox.error()));
   }
+  sandbox_.emplace(*std::move(sandbox));
   SSI_ASSIGN(ClockOffsets own, OwnClockOffsets());
   auto status = sandbox_->SetClockOffsets(
       {own.monotonic + shift_.monotonic, own.boot + shift_.boot});

@@ -269,7 +269,6 @@ void RequestBuilder::AddVector(std::size_t index, const Arg& arg) {
   }
 }
 
-// Returns how many of them are there.
 bool RequestBuilder::AddPiece(std::size_t index, const Arg& arg) {
   std::uint64_t offset = request_.pieces.done();
   std::uint64_t length = request_.pieces.Next();
