@@ -11,8 +11,10 @@
 
 #include "process/file_kind.h"
 #include "process/memory.h"
+#include "process/socket_timeout.h"
 #include "supervisor/call_table.h"
 #include "supervisor/pieces.h"
+#include "supervisor/timed_calls.h"
 
 namespace ssi {
 
@@ -184,6 +186,7 @@ std::size_t CallServer::CallJob::Prepare(AgentWindow& window) {
     return 0;
   }
   call = *laid_out;
+  begun = server.clock_.Boot();
   mask = MaskOf(call, window.data());
   signal = SignalForThread(call, window.data());
   if (signal) {
@@ -212,6 +215,7 @@ void CallServer::CallJob::Finished(AgentWindow& window) {
     }
     supervisor::Collect(call, result, window.data(),
                         server.FlagsOf(call, result), reply);
+    reply.head.time_limit = server.TimeLimitOf(call, result);
   }
   server.Reply(id, reply);
 }
@@ -229,6 +233,43 @@ std::uint8_t CallServer::FlagsOf(const supervisor::LaidOutCall& call,
   return full && IsRegular(thread_, call.args[0])
              ? static_cast<std::uint8_t>(supervisor::kRegularFile)
              : static_cast<std::uint8_t>(supervisor::kNoReplyFlags);
+}
+
+std::uint32_t CallServer::TimeLimitOf(const supervisor::LaidOutCall& call,
+                                      std::int64_t result) const {
+  using Millis = std::chrono::duration<std::uint32_t, std::milli>;
+  auto limit = IsRestart(result)
+                   ? SocketTimeout(thread_, static_cast<std::uint64_t>(call.nr),
+                                   static_cast<int>(call.args[0]))
+                   : std::nullopt;
+  return limit && *limit < Millis::max()
+             ? std::chrono::ceil<Millis>(*limit).count()
+             : 0;
+}
+
+bool CallServer::KeepTime(Registers& registers) {
+  auto& window = executor_.window();
+  supervisor::LaidOutCall& call = call_.call;
+  bool given_up = InAgent() && !call_.restart && !call_.refused &&
+                  registers.result() == kRestartNoHand &&
+                  call.row->Has(supervisor::kEintrAtFreeze);
+  if (!given_up) {
+    return false;
+  }
+  if (TimeLimitOf(call, registers.result()) > 0) {
+    registers.FinishCall(registers.result());
+    return true;
+  }
+  auto limit = supervisor::TimeLeft(call, window.data());
+  if (!limit) {
+    return false;
+  }
+  Nanos now = clock_.Boot();
+  (void)supervisor::SetTimeLeft(call, window.data(),
+                                *limit - (now - call_.begun));
+  call_.begun = now;
+  registers.SetArgs(call.args);
+  return true;
 }
 
 // Answers with the clocks of the moment, which the process's own have to

@@ -15,6 +15,7 @@
 #include "process/image.h"
 #include "process/kernel.h"
 #include "process/memory.h"
+#include "process/registers.h"
 #include "process/signal_state.h"
 #include "process/told.h"
 #include "supervisor/args.h"
@@ -71,6 +72,11 @@ class CallServer {
   [[nodiscard]] std::int64_t ResultIfNotBegun() const {
     return call_.restart ? kRestartBlock : kRestartNoIntr;
   }
+  // The call in the agent was interrupted for nothing that the program sees, and
+  // is about to be made again: with what is left of its time. Over where only
+  // its socket knows that: the remote learns how long that was. False where
+  // `registers` are as they were.
+  bool KeepTime(Registers& registers);
   // The call that waits is not made, and answers so.
   void EndWaiting() { call_.ended = true; }
   // A mask that the remote waits for is still to be set.
@@ -107,6 +113,7 @@ class CallServer {
     bool busy = false;
     bool ended = false;  // before the agent was given it
     std::uint64_t id = 0;
+    Nanos begun{};  // with the time limit that it has now
     std::span<const std::byte> payload;
     std::vector<std::byte> copy;  // of it, where it has to wait
     supervisor::LaidOutCall call;
@@ -133,6 +140,8 @@ class CallServer {
                      bool queued) const;
   [[nodiscard]] std::uint8_t FlagsOf(const supervisor::LaidOutCall& call,
                                      std::int64_t result) const;
+  [[nodiscard]] std::uint32_t TimeLimitOf(const supervisor::LaidOutCall& call,
+                                          std::int64_t result) const;
   void FinishRestart(std::int64_t result);
   void Reply(std::uint64_t id, const supervisor::CallReply& reply);
   void SendKept();

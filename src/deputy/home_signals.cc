@@ -44,6 +44,7 @@ void HomeSignals::OnStop(const Stop& stop) {
       if (!std::exchange(group_stop_.stopped, true)) {
         hooks_.stopped(stop.value);
       }
+      KeepEintr();
       (void)tracee_.Listen();
       BeQuiet();
       return;
@@ -81,6 +82,7 @@ void HomeSignals::OnSignal(int signal) {
   if (signals_.process.Stops(signal)) {
     // Its group-stop, which an orphaned process group does not get, stops the
     // remote.
+    KeepEintr();
     GoOn(signal);
     TryToHold();
     return;
@@ -176,9 +178,26 @@ void HomeSignals::UndoEintr() {
   }
 }
 
+// A stop signal ends them natively, too (signal(7)), whatever interrupts follow.
+void HomeSignals::KeepEintr() {
+  auto registers = InCall();
+  if (registers && registers->result() == -EINTR) {
+    registers->FinishCall(-EINTR);
+    (void)tracee_.SetRegisters(*registers);
+  }
+}
+
+void HomeSignals::KeepTime() {
+  auto registers = InCall();
+  if (registers && calls_.KeepTime(*registers)) {
+    (void)tracee_.SetRegisters(*registers);
+  }
+}
+
 // A signal that would be ignored natively.
 void HomeSignals::Drop() {
   UndoEintr();
+  KeepTime();
   GoOn();
   hooks_.taken();
 }
@@ -324,6 +343,8 @@ void HomeSignals::OnInterrupted() {
   }
   if (cancel_ && calls_.Busy()) {
     EndCall(false);
+  } else {
+    KeepTime();
   }
   cancel_.reset();
   GoOn();

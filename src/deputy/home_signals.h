@@ -98,6 +98,9 @@ class HomeSignals {
   };
   void OnSignal(int signal);
   void UndoEintr();
+  void KeepEintr();
+  // Of a call that goes on, though it was interrupted.
+  void KeepTime();
   void Drop();
   void Offer(const siginfo_t& info, bool of_thread);
   void EnterHandler(const Offered& offered);

@@ -75,6 +75,15 @@ class Registers {
     raw_.orig_rax = kNoCall;
     raw_.rax = static_cast<std::uint64_t>(result);
   }
+  // Of a call that is to be made again: with other arguments.
+  void SetArgs(const CallArgs& args) {
+    raw_.rdi = args[0];
+    raw_.rsi = args[1];
+    raw_.rdx = args[2];
+    raw_.r10 = args[3];
+    raw_.r8 = args[4];
+    raw_.r9 = args[5];
+  }
   // At a seccomp stop: another call is made instead.
   void ReplaceCall(std::uint64_t number, std::uint64_t first,
                    std::uint64_t second) {

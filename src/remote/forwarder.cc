@@ -61,12 +61,8 @@ bool Forwarder::Forward(const supervisor::CallRow& row, const CallArgs& args,
   cut_.reset();
   finish_ = std::move(finish);
   adjust_ = std::move(adjust);
-  if (supervisor::TimedCallOf(row.nr) != nullptr) {
-    limit_ = supervisor::TimeLeft(request_);
-    started_ = clock_.Boot();
-  } else {
-    limit_.reset();
-  }
+  limit_ = supervisor::TimeLeft(request_);
+  started_ = clock_.Boot();
   of_file_ = false;
   SendRequest(0);
   return true;
@@ -171,6 +167,9 @@ Status Forwarder::TakeCallReply(const ReplyView& given) {
     return {};
   }
   NoteCut(of_file);
+  if (given.head.time_limit > 0) {
+    limit_ = std::chrono::milliseconds(given.head.time_limit);
+  }
   End(result.value);
   return {};
 }

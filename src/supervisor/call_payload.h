@@ -108,7 +108,10 @@ struct ReplyHead {
   std::int64_t result = 0;
   std::uint8_t buffer_count = 0;
   std::uint8_t flags = 0;
-  std::array<std::uint8_t, 6> zero{};
+  std::array<std::uint8_t, 2> zero{};
+  // Of an interrupted call on a socket: how long it waits at most, in
+  // milliseconds. 0: for ever, or for longer than fits.
+  std::uint32_t time_limit = 0;
   std::array<BufferEntry, kMaxBuffers> buffers{};
 
   [[nodiscard]] std::span<const BufferEntry> Buffers() const {

@@ -1,8 +1,9 @@
 // One wait of eight seconds that nothing ends: which call, and what else the
 // process does meanwhile. Prints its result and the milliseconds that it took.
 //
-// usage: timed_wait CALL alone|threads|vfork FOLDER
+// usage: timed_wait CALL alone|threads|vfork|later FOLDER
 //
+// later: it begins when FOLDER/fifo has had a writer.
 // vfork: a second thread is the parent of a vfork, which nothing interrupts,
 // for as long as its child waits for a writer of FOLDER/fifo.
 #include <fcntl.h>
@@ -27,7 +28,16 @@ const timespec kLimit{kSeconds, 0};
 constexpr int kMillis = 1000 * kSeconds;
 constexpr std::size_t kSetSize = 8;
 
-long Wait(const std::string& call) {
+// A socket that waits as long to receive, where nothing comes.
+int SilentSocket() {
+  int pair[2];
+  timeval time{kSeconds, 0};
+  SSI_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+  SSI_OK(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time));
+  return pair[0];
+}
+
+long Wait(const std::string& call, int socket) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGUSR1);
@@ -56,14 +66,12 @@ long Wait(const std::string& call) {
     std::uint32_t word = 0;
     return syscall(SYS_futex, &word, FUTEX_WAIT, 0, &kLimit, nullptr, 0);
   }
-  if (call == "recv" || call == "read") {
-    int pair[2];
-    timeval time{kSeconds, 0};
-    socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
-    setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
-    char byte;
-    return call == "recv" ? recv(pair[0], &byte, 1, 0)
-                          : read(pair[0], &byte, 1);
+  char byte;
+  if (call == "recv") {
+    return recv(socket, &byte, 1, 0);
+  }
+  if (call == "read") {
+    return read(socket, &byte, 1);
   }
   if (call == "semtimedop") {
     int id = semget(IPC_PRIVATE, 1, 0600);
@@ -111,13 +119,17 @@ int main(int argc, char** argv) {
       waitpid(SpawnAtFifo(fifo.c_str()), nullptr, 0);
     }
   });
-  if (meanwhile == "alone") {
+  if (meanwhile == "alone" || meanwhile == "later") {
     other.join();
+  }
+  int socket = SilentSocket();
+  if (meanwhile == "later") {
+    SSI_OK(open(fifo.c_str(), O_RDONLY));
   }
   timespec begin{};
   timespec end{};
   clock_gettime(CLOCK_MONOTONIC, &begin);
-  long result = Wait(argv[1]);
+  long result = Wait(argv[1], socket);
   int error = result < 0 ? errno : 0;
   clock_gettime(CLOCK_MONOTONIC, &end);
   over = true;

@@ -34,6 +34,10 @@ const Calls kOnlyAtHome = {"semtimedop", "recv", "read"};
 // Those that go on when their process was stopped and continues.
 const Calls kThatGoOn = {"poll",      "ppoll",           "select",
                          "nanosleep", "clock_nanosleep", "futex"};
+// Those that SIGCONT ends (signal(7), "Interruption of system calls and library
+// functions by stop signals").
+const Calls kThatEnd = {"sigtimedwait", "epoll_wait", "epoll_pwait",
+                        "epoll_pwait2", "read"};
 // What timed_wait prints first for those that do not give "0 0".
 const std::map<std::string, std::string> kResults = {
     {"sigtimedwait", "-1 EAGAIN"},
@@ -51,21 +55,32 @@ void Pause(std::chrono::milliseconds time) {
 // The waits of eight seconds of one test, each a job.
 class Waits {
  public:
-  Waits(Cluster& cluster, const Calls& calls, const Calls& meanwhile)
+  // With `away`, they begin there.
+  Waits(Cluster& cluster, const Calls& calls, const Calls& meanwhile,
+        const std::string& away = "")
       : cluster_(cluster) {
     for (const auto& call : calls) {
       for (const auto& what : meanwhile) {
         Begin(call, what);
       }
     }
-    for (auto& wait : all_) {
-      INFO(wait.call << " " << wait.meanwhile);
-      // In its call: what it does before has no part in this.
-      pid_t pid = wait.job->CommandPid();
-      REQUIRE(Eventually([&] { return IsInCall(pid); }, 10s));
+    if (!away.empty()) {
+      AwaitCalls(kOpen);
+      MoveTo(away);
+      CHECK(cluster.Bodies(away).size() >= all_.size());
+      Release();
     }
-    // Long enough for a wait that began anew to be seen.
-    Pause(1500ms);
+    // What they do before has no part in this.
+    AwaitCalls(kWaits);
+    Pause(kLongEnough);
+  }
+
+  // Each that would begin anew would be seen to.
+  void Signal(int signal) {
+    for (auto& wait : all_) {
+      REQUIRE(::kill(wait.job->CommandPid(), signal) == 0);
+    }
+    Pause(kLongEnough);
   }
 
   void MoveTo(const std::string& node, bool moves = true) {
@@ -75,16 +90,25 @@ class Waits {
       CHECK(wait.job->MoveTo(node) == moves);
     }
   }
-  void StopAndContinue() {
-    for (int signal : {SIGSTOP, SIGCONT}) {
-      for (auto& wait : all_) {
-        INFO(wait.call << " " << wait.meanwhile);
-        pid_t pid = wait.job->CommandPid();
-        REQUIRE(::kill(pid, signal) == 0);
-        char state = signal == SIGSTOP ? 'T' : 'S';
-        CHECK(Eventually([&] { return StateOf(pid) == state; }, 10s));
-      }
+  void Stop() {
+    for (auto& wait : all_) {
+      INFO(wait.call << " " << wait.meanwhile);
+      pid_t pid = wait.job->CommandPid();
+      REQUIRE(::kill(pid, SIGSTOP) == 0);
+      CHECK(Eventually([&] { return IsStopped(pid); }, 10s));
     }
+  }
+  void Continue() {
+    for (auto& wait : all_) {
+      INFO(wait.call << " " << wait.meanwhile);
+      pid_t pid = wait.job->CommandPid();
+      REQUIRE(::kill(pid, SIGCONT) == 0);
+      CHECK(Eventually([&] { return !IsStopped(pid); }, 10s));
+    }
+  }
+  void StopAndContinue() {
+    Stop();
+    Continue();
   }
   // From another node, for the call that they wait in.
   [[nodiscard]] bool AllCameHome() const {
@@ -112,16 +136,19 @@ class Waits {
   void End() {
     for (auto& wait : all_) {
       INFO(wait.call << " " << wait.meanwhile);
-      CHECK(Describe(wait.job->front().Wait(20s)) == "exit 0");
-      std::string said = ReadAllOf(wait.folder + "/out");
-      auto last = said.rfind(' ');
-      REQUIRE(last != std::string::npos);
+      auto [said, took] = Over(wait);
       auto result = kResults.find(wait.call);
-      CHECK(said.substr(0, last) ==
-            (result == kResults.end() ? "0 0" : result->second));
-      int took = std::stoi(said.substr(last));
+      CHECK(said == (result == kResults.end() ? "0 0" : result->second));
       CHECK(took >= 8000);
       CHECK(took < 9400);
+    }
+  }
+  void EndInterrupted() {
+    for (auto& wait : all_) {
+      INFO(wait.call << " " << wait.meanwhile);
+      auto [said, took] = Over(wait);
+      CHECK(said == "-1 EINTR");
+      CHECK(took < 8000);
     }
   }
 
@@ -133,6 +160,14 @@ class Waits {
     std::unique_ptr<Job> job;
   };
 
+  // What it says of its result, and the milliseconds that it took.
+  static std::pair<std::string, int> Over(Wait& wait) {
+    CHECK(Describe(wait.job->front().Wait(20s)) == "exit 0");
+    std::string said = ReadAllOf(wait.folder + "/out");
+    auto last = said.rfind(' ');
+    REQUIRE(last != std::string::npos);
+    return {said.substr(0, last), std::stoi(said.substr(last))};
+  }
   void Begin(const std::string& call, const std::string& meanwhile) {
     Wait wait{call, meanwhile, cluster_.folder() + "/" + call + "." + meanwhile,
               nullptr};
@@ -147,14 +182,30 @@ class Waits {
         spawn);
     all_.push_back(std::move(wait));
   }
-  static bool IsInCall(pid_t pid) {
+  // A stopped process that is traced shows a small letter.
+  static bool IsStopped(pid_t pid) {
+    char state = StateOf(pid);
+    return state == 'T' || state == 't';
+  }
+  void AwaitCalls(std::string_view calls) {
+    for (auto& wait : all_) {
+      INFO(wait.call << " " << wait.meanwhile);
+      pid_t pid = wait.job->CommandPid();
+      REQUIRE(Eventually([&] { return IsInCall(pid, calls); }, 10s));
+    }
+  }
+  static bool IsInCall(pid_t pid, std::string_view calls) {
     std::string call = ReadAllOf("/proc/" + std::to_string(pid) + "/syscall");
-    constexpr std::string_view kCalls =
-        "128 232 281 441 7 271 23 35 230 202 220 45 0 ";
     std::string number = call.substr(0, call.find(' ') + 1);
     return NameOf(pid) == "timed_wait" && StateOf(pid) == 'S' &&
-           kCalls.find(number) != std::string_view::npos;
+           calls.find(number) != std::string_view::npos;
   }
+
+  // Numbers of system calls, for each a blank behind it.
+  static constexpr std::string_view kOpen = "257 ";
+  static constexpr std::string_view kWaits =
+      "128 232 281 441 7 271 23 35 230 202 220 45 0 ";
+  static constexpr auto kLongEnough = 1500ms;
 
   Cluster& cluster_;
   std::vector<Wait> all_;
@@ -166,6 +217,7 @@ TEST_CASE("a wait goes on with what is left of its time", "[sample]") {
   for (const char* node : {"n2", "n3"}) {
     waits.MoveTo(node);
     CHECK(cluster.Bodies(node).size() == waits.size());
+    waits.Signal(SIGWINCH);  // which it ignores
   }
   waits.End();
 }
@@ -193,6 +245,7 @@ TEST_CASE("a wait that comes home goes on with what is left of its time",
   CHECK(cluster.Bodies("n2").size() == waits.size());
   waits.MoveTo("n1");
   CHECK(cluster.Bodies("n2").empty());
+  waits.Signal(SIGWINCH);
   waits.End();
 }
 
@@ -202,6 +255,58 @@ TEST_CASE("a wait that only home can make goes on with what is left",
   Waits waits(cluster, kOnlyAtHome, {"alone", "threads"});
   waits.MoveTo("n2");
   CHECK(Eventually([&] { return waits.AllCameHome(); }, 3s));
+  waits.Signal(SIGWINCH);
+  waits.End();
+}
+
+TEST_CASE("a wait that begins away goes on with what is left", "[sample]") {
+  Cluster cluster(3);
+  Calls calls = {"epoll_wait", "sigtimedwait", "read"};
+  Waits onward(cluster, calls, {"later"}, "n2");
+  onward.MoveTo("n3");
+  onward.End();
+}
+
+TEST_CASE("a wait that begins away comes home with what is left", "[sample]") {
+  Cluster cluster(2);
+  Waits waits(cluster, {"epoll_wait", "sigtimedwait", "read"}, {"later"}, "n2");
+  waits.MoveTo("n1");
+  waits.End();
+}
+
+TEST_CASE("a wait away ends when its process was stopped, or goes on",
+          "[sample]") {
+  Cluster cluster(2);
+  Waits others(cluster, kThatGoOn, {"later"}, "n2");
+  Waits ended(cluster, kThatEnd, {"later"}, "n2");
+  ended.StopAndContinue();
+  ended.EndInterrupted();
+  others.StopAndContinue();
+  others.End();
+}
+
+TEST_CASE("a wait that came home ends when its process was stopped",
+          "[sample]") {
+  Cluster cluster(2);
+  Waits other(cluster, {"sigtimedwait", "epoll_wait"}, {"alone", "threads"});
+  Waits waits(cluster, kOnlyAtHome, {"alone", "threads"});
+  other.MoveTo("n2");
+  other.MoveTo("n1");
+  waits.MoveTo("n2");
+  CHECK(Eventually([&] { return cluster.Bodies("n2").empty(); }, 3s));
+  for (auto* stopped : {&other, &waits}) {
+    stopped->StopAndContinue();
+    stopped->EndInterrupted();
+  }
+}
+
+TEST_CASE("a wait away knows nothing of a signal that is ignored", "[sample]") {
+  Cluster cluster(2);
+  Calls calls = kAll;
+  calls.emplace_back("read");
+  Waits waits(cluster, calls, {"later"}, "n2");
+  waits.Signal(SIGWINCH);
+  waits.Signal(SIGURG);
   waits.End();
 }
 
@@ -212,6 +317,7 @@ TEST_CASE("a wait goes on after a departure that is given up", "[sample]") {
   calls.insert(calls.end(), kOnlyAtHome.begin(), kOnlyAtHome.end());
   Waits waits(cluster, calls, {"alone", "threads"});
   waits.MoveTo("n2", false);
+  waits.Signal(SIGWINCH);
   waits.MoveTo("n2", false);
   waits.End();
 }
