@@ -72,10 +72,10 @@ class CallServer {
   [[nodiscard]] std::int64_t ResultIfNotBegun() const {
     return call_.restart ? kRestartBlock : kRestartNoIntr;
   }
-  // The call in the agent was interrupted for nothing that the program sees, and
-  // is about to be made again: with what is left of its time. Over where only
-  // its socket knows that: the remote learns how long that was. False where
-  // `registers` are as they were.
+  // The call in the agent was interrupted for nothing that the program sees,
+  // and is about to be made again: with what is left of its time. Over where
+  // only its socket knows that: the remote learns how long that was. False
+  // where `registers` are as they were.
   bool KeepTime(Registers& registers);
   // The call that waits is not made, and answers so.
   void EndWaiting() { call_.ended = true; }

@@ -30,6 +30,15 @@ Status MendCutShort(const Tracee& tracee) {
   return tracee.SetRegisters(registers);
 }
 
+Status KeepEintr(const Tracee& tracee) {
+  SSI_ASSIGN(auto registers, tracee.GetRegisters());
+  if (!registers.InCall() || registers.result() != -EINTR) {
+    return {};
+  }
+  registers.FinishCall(-EINTR);
+  return tracee.SetRegisters(registers);
+}
+
 std::optional<PendingCall> CutWrite(HostPid thread,
                                     const Registers& registers) {
   if (!registers.InCall() || registers.result() <= 0) {

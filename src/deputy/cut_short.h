@@ -17,6 +17,10 @@ bool CutShort(const Registers& registers);
 // Sets a call that was cut short to be made again as soon as it goes on.
 Status MendCutShort(const Tracee& tracee);
 
+// In a group-stop, or before one: a stop signal ends such calls natively, too
+// (signal(7)), whatever stops for no signal follow.
+Status KeepEintr(const Tracee& tracee);
+
 // A write that has written a part into something where it waits for room (pipe,
 // socket, terminal), and how much: natively only a signal ends it then.
 std::optional<PendingCall> CutWrite(HostPid thread, const Registers& registers);

@@ -408,7 +408,10 @@ void Deputy::BecomeHome() {
   process_.history.CountCalls(CallsOf(usage_));
   usage_ = {};  // of its CPU time the image told exactly
   if (came_for_ && wanted_ != places_.node) {
-    bool held = process_.stand_in->LeaveTraced(came_by_, process_.found);
+    bool held = process_.stand_in->LeaveTraced(came_by_, process_.found) ||
+                process_.found.HoldFromStart(process_.pid, Tracee(came_by_),
+                                             static_cast<int>(*came_for_),
+                                             places_.clock.Monotonic());
     process_.stand_in.reset();
     WatchWaits();
     MakeRun(came_by_, TracedRun::Until::kCallOver);

@@ -1,6 +1,8 @@
 #include "deputy/found.h"
 
 #include "deputy/cut_short.h"
+#include "deputy/sleep_mark.h"
+#include "supervisor/call_table.h"
 
 namespace ssi {
 
@@ -24,6 +26,24 @@ bool Found::Hold(const Tracee& thread, const std::optional<WaitLeft>& wait,
   }
   running.insert(tid);
   writes.emplace(tid, write);
+  return true;
+}
+
+bool Found::HoldFromStart(HostPid process, const Tracee& thread, int number,
+                          Nanos now) {
+  constexpr Nanos kForEver = std::chrono::years(100);
+  const auto* row = supervisor::FindCall(number);
+  auto registers = thread.GetRegisters();
+  if (row == nullptr || !row->Has(supervisor::kEintrAtFreeze) || !registers) {
+    return false;
+  }
+  CallArgs args = registers->args();
+  HostPid tid = thread.pid();
+  Nanos limit = LimitNotKept(process, tid, number, args).value_or(kForEver);
+  PendingCall call{static_cast<std::uint64_t>(number), args, limit};
+  running.insert(tid);
+  (void)waits.emplace(tid, WaitLeft{call, now + limit})
+      .first->second.Begin(thread);
   return true;
 }
 

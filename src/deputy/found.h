@@ -30,6 +30,12 @@ struct Found {
   // neither; then it stays in its stop.
   bool Hold(const Tracee& thread, const std::optional<WaitLeft>& wait,
             const Registers& registers);
+  // From a stop in which it is about to make this call: one that the kernel
+  // would end for a signal that the thread ignores, because it is traced. It
+  // goes on, and is held until the call is over. False where it is no such
+  // call; then it stays in its stop.
+  bool HoldFromStart(HostPid process, const Tracee& thread, int number,
+                     Nanos now);
   // A thread that runs, with what it is traced for.
   void TakeRunning(Found& from, HostPid thread);
   // Its call is over.

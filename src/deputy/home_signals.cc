@@ -8,6 +8,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "deputy/cut_short.h"
 #include "process/call_runner.h"
 #include "process/injector.h"
 #include "process/kernel.h"
@@ -44,7 +45,7 @@ void HomeSignals::OnStop(const Stop& stop) {
       if (!std::exchange(group_stop_.stopped, true)) {
         hooks_.stopped(stop.value);
       }
-      KeepEintr();
+      EndByStop();
       (void)tracee_.Listen();
       BeQuiet();
       return;
@@ -82,7 +83,7 @@ void HomeSignals::OnSignal(int signal) {
   if (signals_.process.Stops(signal)) {
     // Its group-stop, which an orphaned process group does not get, stops the
     // remote.
-    KeepEintr();
+    EndByStop();
     GoOn(signal);
     TryToHold();
     return;
@@ -178,12 +179,9 @@ void HomeSignals::UndoEintr() {
   }
 }
 
-// A stop signal ends them natively, too (signal(7)), whatever interrupts follow.
-void HomeSignals::KeepEintr() {
-  auto registers = InCall();
-  if (registers && registers->result() == -EINTR) {
-    registers->FinishCall(-EINTR);
-    (void)tracee_.SetRegisters(*registers);
+void HomeSignals::EndByStop() {
+  if (InCall()) {
+    (void)KeepEintr(tracee_);
   }
 }
 

@@ -98,7 +98,7 @@ class HomeSignals {
   };
   void OnSignal(int signal);
   void UndoEintr();
-  void KeepEintr();
+  void EndByStop();
   // Of a call that goes on, though it was interrupted.
   void KeepTime();
   void Drop();

@@ -18,24 +18,6 @@ namespace ssi {
 
 namespace {
 
-// The time limit of a call of which the kernel does not keep what is left.
-std::optional<Nanos> LimitOf(HostPid process, HostPid thread, int number,
-                             const CallArgs& args) {
-  const auto* row = supervisor::FindCall(number);
-  bool kept = number == SYS_futex
-                  ? !IsFutexWait(args)
-                  : row == nullptr || !row->Has(supervisor::kEintrAtFreeze);
-  if (kept) {
-    return std::nullopt;
-  }
-  if (supervisor::TimedCallOf(number) != nullptr) {
-    ProcessMemory memory(thread);
-    return supervisor::TimeLeft(number, args, memory);
-  }
-  return SocketTimeout(process, static_cast<std::uint64_t>(number),
-                       static_cast<int>(args[0]));
-}
-
 // "name    :   value" in a line of its own.
 std::string_view FieldOf(std::string_view text, std::string_view name) {
   auto at = text.find(name);
@@ -86,13 +68,30 @@ bool IsFutexWait(const CallArgs& args) {
   return (static_cast<int>(args[1]) & FUTEX_CMD_MASK) == FUTEX_WAIT;
 }
 
+std::optional<Nanos> LimitNotKept(HostPid process, HostPid thread, int number,
+                                  const CallArgs& args) {
+  const auto* row = supervisor::FindCall(number);
+  bool kept = number == SYS_futex
+                  ? !IsFutexWait(args)
+                  : row == nullptr || !row->Has(supervisor::kEintrAtFreeze);
+  if (kept) {
+    return std::nullopt;
+  }
+  if (supervisor::TimedCallOf(number) != nullptr) {
+    ProcessMemory memory(thread);
+    return supervisor::TimeLeft(number, args, memory);
+  }
+  return SocketTimeout(process, static_cast<std::uint64_t>(number),
+                       static_cast<int>(args[0]));
+}
+
 std::optional<SleepMark> MarkSleep(HostPid process, HostPid thread,
                                    const ThreadCall& call) {
   if (!call.number) {
     return std::nullopt;
   }
   auto limit =
-      LimitOf(process, thread, static_cast<int>(*call.number), call.args);
+      LimitNotKept(process, thread, static_cast<int>(*call.number), call.args);
   SleepMark mark;
   if (!limit || !ReadSchedule(thread, mark)) {
     return std::nullopt;

@@ -29,6 +29,11 @@ struct SleepMark {
 // Whether the arguments of a futex call say FUTEX_WAIT: with a relative limit.
 bool IsFutexWait(const CallArgs& args);
 
+// The time limit of a call of which the kernel does not keep what is left.
+// Nothing of one that has none, or that is another call.
+std::optional<Nanos> LimitNotKept(HostPid process, HostPid thread, int number,
+                                  const CallArgs& args);
+
 // Before a thread of a process is stopped that does this. Nothing of one that
 // does not sleep in a call with a time limit of which only this tells, or where
 // the kernel does not say.

@@ -12,8 +12,10 @@
 #include <spdlog/spdlog.h>
 
 #include "base/files.h"
+#include "deputy/cut_short.h"
 #include "process/injector.h"
 #include "process/memory.h"
+#include "process/signal_queues.h"
 #include "process/vmas.h"
 
 namespace ssi {
@@ -89,10 +91,17 @@ void StepOn(const Tracee& tracee, int signal) {
 
 void RunOn(const Tracee& tracee, const Stop& stop) {
   if (stop.kind == Stop::Kind::kGroupStop) {
+    (void)KeepEintr(tracee);
     (void)tracee.Listen();
-  } else {
-    (void)tracee.Continue(stop.kind == Stop::Kind::kSignal ? stop.value : 0);
+    return;
   }
+  int signal = stop.kind == Stop::Kind::kSignal ? stop.value : 0;
+  bool unseen = stop.kind == Stop::Kind::kInterrupted ||
+                (signal != 0 && Ignores(tracee.pid(), signal));
+  if (unseen) {
+    (void)MendCutShort(tracee);
+  }
+  (void)tracee.Continue(signal);
 }
 
 void TracedRun::Begin() {
@@ -115,7 +124,7 @@ void TracedRun::OnStop(const Stop& stop) {
   switch (stop.kind) {
     case Stop::Kind::kSyscall:
       if (until_ == Until::kCallOver && in_call_) {
-        done_(Result::kReached);
+        OnCallOver();
         return;
       }
       in_call_ = true;
@@ -139,6 +148,18 @@ void TracedRun::OnStop(const Stop& stop) {
       Resume();
       return;
   }
+}
+
+// A signal that has ended its call is this thread's, and no other's that a move
+// would leave it to: over with the call after that.
+void TracedRun::OnCallOver() {
+  auto queues = ReadSignalQueues(tracee_.pid());
+  if (!queues || !queues->AnyNative()) {
+    done_(Result::kReached);
+    return;
+  }
+  in_call_ = false;
+  Resume();
 }
 
 void TracedRun::OnExec() {

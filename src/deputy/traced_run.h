@@ -47,7 +47,7 @@ class TracedRun {
   void Begin();
   void OnStop(const Stop& stop);
   // Its call is over, and it has stopped.
-  void OnCallOver() { done_(Result::kReached); }
+  void OnCallOver();
   // The only one that is left after an execve has the number of the process.
   [[nodiscard]] HostPid thread() const { return tracee_.pid(); }
 

@@ -1,13 +1,12 @@
 #include "migration/image_stream.h"
 
 #include <unistd.h>
+#include <xxh_x86dispatch.h>  // XXH3 as wide as this CPU can
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-
-#include <xxh_x86dispatch.h>  // XXH3 as wide as this CPU can
 
 #include "migration/image_wire.h"
 #include "process/page_reader.h"

@@ -271,8 +271,10 @@ void AwayCalls::OnThreadStopped() {
   }
   auto registers = parts_.thread.tracee().GetRegisters();
   const PendingCall& call = began_->call;
-  if (registers && registers->InThis(call.number, call.args) &&
-      registers->result() == kRestartBlock) {
+  // Restarted, where a stop signal has interrupted it before.
+  bool waits = registers && (registers->InThis(call.number, call.args) ||
+                             registers->InThis(SYS_restart_syscall, call.args));
+  if (waits && registers->result() == kRestartBlock) {
     registers->FinishCall(-ETIMEDOUT);
     (void)parts_.thread.tracee().SetRegisters(*registers);
   }

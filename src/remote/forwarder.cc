@@ -225,6 +225,9 @@ void Forwarder::End(std::int64_t result) {
     if (request_.row->Has(supervisor::kEintrAtFreeze)) {
       result = kRestartBlock;
     }
+  } else if (kind_ == Kind::kCall && result == kRestartBlock) {
+    // A poll without a limit: what the kernel knows of it is home's stand-in's.
+    result = kRestartNoHand;
   }
   adjust_ = nullptr;
   auto finish = std::exchange(finish_, nullptr);

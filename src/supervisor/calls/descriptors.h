@@ -25,8 +25,7 @@ inline constexpr CallRow kDescriptorCalls[] = {
     Home(0, "read", {kFd, DataOut(2), kLength}, kInPieces)
         .With(kConsumes)
         .With(kEintrAtFreeze),
-    Home(1, "write", {kFd, DataIn(2), kLength}, kInPieces)
-        .With(kEintrAtFreeze),
+    Home(1, "write", {kFd, DataIn(2), kLength}, kInPieces).With(kEintrAtFreeze),
     Home(3, "close", {kFd}),
     Home(5, "fstat", {kFd, Out(kStatSize)}),
     Home(7, "poll",
