@@ -1,12 +1,14 @@
 // One call that waits, and that nothing ends but what is done to the process:
 // prints what the call gave, and the milliseconds that it took.
 //
-// usage: interrupted_calls CALL restart|eintr alone|threads|receiver FOLDER
+// usage: interrupted_calls CALL SECONDS restart|eintr alone|threads|receiver
+//        FOLDER
 //
-// CALL ends after five seconds: by its own time limit, or by SIGALRM. SIGUSR1
-// has a handler, with SA_RESTART or without. The call is made when FOLDER/fifo
-// has had a writer; FOLDER/begun is there from then on. With threads, another
-// one sleeps and wakes; with a receiver, it waits on a socket from then on.
+// CALL ends after so many seconds: by its own time limit, or by SIGALRM.
+// SIGUSR1 has a handler, with SA_RESTART or without. The call is made when
+// FOLDER/fifo has had a writer; FOLDER/begun is there from then on. With
+// threads, another one sleeps and wakes; with a receiver, it waits on a socket
+// from then on.
 //
 // `interrupted_calls --list` prints the names of all calls, a line each.
 #include "interrupted_calls.h"
@@ -33,7 +35,7 @@
 namespace {
 
 constexpr std::size_t kSetSize = 8;
-const timespec kLimit{kSeconds, 0};
+timespec wait_limit{};
 
 using Call = std::function<long()>;
 
@@ -49,10 +51,10 @@ sigset_t Blocked(int signal) {
   return set;
 }
 
-timespec InFiveSeconds(clockid_t clock) {
+timespec AtTheEnd(clockid_t clock) {
   timespec now{};
   SSI_OK(clock_gettime(clock, &now));
-  now.tv_sec += kSeconds;
+  now.tv_sec += wait_seconds;
   return now;
 }
 std::uint32_t word = 0;
@@ -77,34 +79,34 @@ Call EpollWait(int kind, bool timed) {
   return [=]() -> long {
     epoll_event event{};
     sigset_t set = Set(SIGUSR2);
-    int millis = timed ? kMillis : -1;
+    int millis = timed ? 1000 * wait_seconds : -1;
     if (kind == SYS_epoll_wait) {
       return syscall(SYS_epoll_wait, fd, &event, 1, millis);
     }
     if (kind == SYS_epoll_pwait) {
       return syscall(SYS_epoll_pwait, fd, &event, 1, millis, &set, kSetSize);
     }
-    return syscall(SYS_epoll_pwait2, fd, &event, 1, timed ? &kLimit : nullptr,
-                   &set, kSetSize);
+    return syscall(SYS_epoll_pwait2, fd, &event, 1,
+                   timed ? &wait_limit : nullptr, &set, kSetSize);
   };
 }
 Call Select(bool timed) {
   return [=]() -> long {
-    timeval limit{kSeconds, 0};
+    timeval limit{wait_seconds, 0};
     return syscall(SYS_select, 0, nullptr, nullptr, nullptr,
                    timed ? &limit : nullptr);
   };
 }
 Call Pselect(bool timed) {
   return [=]() -> long {
-    timespec limit = kLimit;
+    timespec limit = wait_limit;
     return syscall(SYS_pselect6, 0, nullptr, nullptr, nullptr,
                    timed ? &limit : nullptr, nullptr);
   };
 }
 Call Ppoll(bool timed) {
   return [=]() -> long {
-    timespec limit = kLimit;
+    timespec limit = wait_limit;
     sigset_t set = Set(SIGUSR2);
     return syscall(SYS_ppoll, nullptr, 0, timed ? &limit : nullptr, &set,
                    kSetSize);
@@ -282,7 +284,7 @@ const Row kRows[] = {
      }},
     {"sigtimedwait", true,
      [] {
-       return SigWait(&kLimit);
+       return SigWait(&wait_limit);
      }},
     {"epoll_wait", false,
      [] {
@@ -306,7 +308,7 @@ const Row kRows[] = {
      }},
     {"poll timed", true,
      [] {
-       return Plain<SYS_poll>(nullptr, 0, kMillis);
+       return Plain<SYS_poll>(nullptr, 0, 1000 * wait_seconds);
      }},
     {"ppoll", false,
      [] {
@@ -334,16 +336,17 @@ const Row kRows[] = {
      }},
     {"nanosleep", true,
      [] {
-       return Plain<SYS_nanosleep>(&kLimit, nullptr);
+       return Plain<SYS_nanosleep>(&wait_limit, nullptr);
      }},
     {"clock_nanosleep", true,
      [] {
-       return Plain<SYS_clock_nanosleep>(CLOCK_BOOTTIME, 0, &kLimit, nullptr);
+       return Plain<SYS_clock_nanosleep>(CLOCK_BOOTTIME, 0, &wait_limit,
+                                         nullptr);
      }},
     {"clock_nanosleep until", true,
      [] {
        return Call([]() -> long {
-         timespec until = InFiveSeconds(CLOCK_MONOTONIC);
+         timespec until = AtTheEnd(CLOCK_MONOTONIC);
          return syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME,
                         &until, nullptr);
        });
@@ -354,12 +357,12 @@ const Row kRows[] = {
      }},
     {"futex timed", true,
      [] {
-       return Futex(FUTEX_WAIT, &kLimit);
+       return Futex(FUTEX_WAIT, &wait_limit);
      }},
     {"futex until", true,
      [] {
        return Call([]() -> long {
-         timespec until = InFiveSeconds(CLOCK_MONOTONIC);
+         timespec until = AtTheEnd(CLOCK_MONOTONIC);
          return Futex(FUTEX_WAIT_BITSET, &until)();
        });
      }},
@@ -376,7 +379,7 @@ const Row kRows[] = {
        int id = Semaphore();
        return Call([id]() -> long {
          sembuf down{0, -1, 0};
-         return semtimedop(id, &down, 1, &kLimit);
+         return semtimedop(id, &down, 1, &wait_limit);
        });
      }},
     {"msgrcv", false,
@@ -406,7 +409,7 @@ const Row kRows[] = {
      [] {
        int queue = Queue(0);
        return Call([queue]() -> long {
-         timespec until = InFiveSeconds(CLOCK_REALTIME);
+         timespec until = AtTheEnd(CLOCK_REALTIME);
          return mq_timedreceive(queue, bytes, sizeof bytes, nullptr, &until);
        });
      }},
@@ -453,7 +456,7 @@ void Run(const Row& row) {
   timespec end{};
   SSI_OK(clock_gettime(CLOCK_MONOTONIC, &begin));
   if (!row.timed) {
-    itimerval limit{{0, 0}, {kSeconds, 0}};
+    itimerval limit{{0, 0}, {wait_seconds, 0}};
     SSI_OK(setitimer(ITIMER_REAL, &limit, nullptr));
   }
   begun = true;
@@ -474,12 +477,14 @@ int main(int argc, char** argv) {
     }
     return 0;
   }
-  SSI_TRUE(argc == 5);
-  folder = argv[4];
-  Handle(SIGUSR1, argv[2] == std::string("restart") ? SA_RESTART : 0);
+  SSI_TRUE(argc == 6);
+  wait_seconds = atoi(argv[2]);
+  wait_limit.tv_sec = wait_seconds;
+  folder = argv[5];
+  Handle(SIGUSR1, argv[3] == std::string("restart") ? SA_RESTART : 0);
   Handle(SIGALRM, 0);
-  if (argv[3] != std::string("alone")) {
-    bool receives = argv[3] == std::string("receiver");
+  if (argv[4] != std::string("alone")) {
+    bool receives = argv[4] == std::string("receiver");
     std::thread(Other, receives ? Socket() : -1).detach();
   }
   for (const Row& row : kRows) {
