@@ -71,11 +71,11 @@ void HomeMove::OnImage() {
   destination.process = process_.stand_in->living();
   destination.nowhere = !status;
   auto checksum = std::make_shared<Result<migration::Checksum>>();
-  for (const auto& run : image->contents) {
+  for (const auto& run : image->memory.contents) {
     bytes_ += run.size;
   }
   process_.session->RunBulk(
-      [checksum, contents = std::move(image->contents),
+      [checksum, contents = std::move(image->memory.contents),
        destination](proto::BulkStream& bulk) {
         *checksum = migration::ReadContents(bulk, contents, destination);
       },

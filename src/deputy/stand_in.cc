@@ -306,9 +306,8 @@ Result<CapturedProcess> StandIn::Capture(MappedFiles& files) {
     image.areas.push_back(std::move(area));
   }
   SSI_TRY(CaptureVdso(image));
-  captured.contents = std::move(pages.contents);
   image.guards = std::move(pages.guards);
-  captured.unreadable = UnreadableParts(vmas_, captured.contents);
+  captured.memory = SortContents(vmas_, std::move(pages.contents));
   shown_ = {WholePages(image.layout.arg_start, image.layout.env_end)};
   if (image.layout.env_end <= image.layout.arg_start ||
       shown_[0].size > kMaxShown) {

@@ -143,7 +143,7 @@ Status StandIn::Refill(const CapturedProcess& incoming,
                                    files.Get(id)->shared};
   };
   auto mapped =
-      MapAreas(runner, incoming_.image, incoming_.contents, number_of);
+      MapAreas(runner, incoming_.image, incoming_.memory.contents, number_of);
   for (const auto& [id, file] : numbers) {
     batch.Add("close", SYS_close, {static_cast<std::uint64_t>(file.number)});
   }
@@ -247,7 +247,7 @@ Status StandIn::PutUndeliveredInFront(StandInThread& thread,
 
 Status StandIn::FinishRefill(const SignalActions& current) {
   AgentRunner runner = RunnerOf(first());
-  SSI_TRY(FinishAreas(runner, incoming_.image, incoming_.contents));
+  SSI_TRY(FinishAreas(runner, incoming_.image, incoming_.memory.contents));
   RestoreLimits();
   SSI_TRY(RestoreStates(runner, incoming_.image, current));
   stop_pending_ |= runner.stop_pending();

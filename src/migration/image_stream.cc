@@ -102,7 +102,7 @@ class Sender {
   }
 
   Status Pages(const CapturedProcess& captured) {
-    PageReader reader(from_, captured.contents, captured.unreadable);
+    PageReader reader(from_, captured.memory);
     for (;;) {
       SSI_ASSIGN(auto batch, reader.Next());
       if (!batch) {

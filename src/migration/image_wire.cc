@@ -186,7 +186,7 @@ bool ContentsFit(const CapturedProcess& captured) {
   std::uint64_t after = 0;
   auto area = captured.image.areas.begin();
   auto end = captured.image.areas.end();
-  for (const auto& run : captured.contents) {
+  for (const auto& run : captured.memory.contents) {
     if (run.address < after || run.size == 0 || run.address % kPageSize != 0 ||
         run.size % kPageSize != 0 || run.size > kUserEnd - run.address) {
       return false;
@@ -314,7 +314,7 @@ void ToWire(const CapturedProcess& captured, wire::Image& out) {
   out.mutable_descriptors()->Assign(image.descriptors.begin(),
                                     image.descriptors.end());
   out.set_vdso(image.vdso.data(), image.vdso.size());
-  RunsToWire(captured.contents, *out.mutable_contents());
+  RunsToWire(captured.memory.contents, *out.mutable_contents());
   TablesToWire(image, out);
   out.set_clock_floor_monotonic_ns(image.clock_floor.monotonic.count());
   out.set_clock_floor_boot_ns(image.clock_floor.boot.count());
@@ -362,7 +362,7 @@ Result<CapturedProcess> FromWire(const wire::Image& in) {
   }
   auto vdso = std::as_bytes(std::span(in.vdso()));
   image.vdso.assign(vdso.begin(), vdso.end());
-  captured.contents = RunsFromWire(in.contents());
+  captured.memory.contents = RunsFromWire(in.contents());
   if (!ContentsFit(captured)) {
     return Fail(ErrorCode::kProtocol, "image: contents outside of areas");
   }

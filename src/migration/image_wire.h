@@ -19,8 +19,8 @@ inline constexpr int kMostThreads = 1 << 15;
 void ToWire(const CapturedProcess& captured, wire::Image& out);
 // Checks everything that later steps rely on: order, alignment and bounds of
 // areas and contents, that contents lie inside areas, one thread, sizes of
-// registers and tables. kProtocol otherwise. `unreadable` stays empty: it only
-// matters to who reads the pages.
+// registers and tables. kProtocol otherwise. Of the memory only `contents` is
+// there: the rest matters to who reads the pages.
 Result<CapturedProcess> FromWire(const wire::Image& in);
 
 void FileToWire(const MappedFile& file, wire::MappedFile& out);

@@ -162,8 +162,7 @@ struct ProcessImage {
 // An image and which memory goes with it.
 struct CapturedProcess {
   ProcessImage image;
-  std::vector<MemoryRun> contents;    // in order of address
-  std::vector<MemoryRun> unreadable;  // parts of it without PROT_READ
+  CapturedMemory memory;
 };
 
 }  // namespace ssi

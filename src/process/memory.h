@@ -63,12 +63,21 @@ struct MemoryRun {
   std::uint64_t address;
   std::uint64_t size;
 };
+
 // Reads `runs` one after the other into `out`, whose size is their sum, in as
 // few calls as the kernel takes (1024 pieces each).
 Status ReadRuns(HostPid pid, std::span<const MemoryRun> runs,
                 std::span<std::byte> out);
 Status WriteRuns(HostPid pid, std::span<const MemoryRun> runs,
                  std::span<const std::byte> data);
+
+// Which memory of a process travels; all in order of address.
+struct CapturedMemory {
+  std::vector<MemoryRun> contents;
+  std::vector<MemoryRun> unreadable;  // parts of it without PROT_READ
+  // Parts of it in mappings of files: a page of zeros there hides the file.
+  std::vector<MemoryRun> over_files;
+};
 
 }  // namespace ssi
 

@@ -50,31 +50,34 @@ bool IsZero(std::span<const std::byte> data) {
              0;
 }
 
-std::vector<MemoryRun> UnreadableParts(const std::vector<Vma>& vmas,
-                                       const std::vector<MemoryRun>& contents) {
-  std::vector<MemoryRun> parts;
+CapturedMemory SortContents(const std::vector<Vma>& vmas,
+                            std::vector<MemoryRun> contents) {
+  CapturedMemory memory;
   auto run = contents.begin();
   for (const auto& vma : vmas) {
     while (run != contents.end() && run->address + run->size <= vma.start) {
       ++run;
     }
-    if ((vma.prot & PROT_READ) != 0) {
-      continue;
-    }
     for (auto r = run; r != contents.end() && r->address < vma.end; ++r) {
       std::uint64_t start = std::max(r->address, vma.start);
       std::uint64_t end = std::min(r->address + r->size, vma.end);
-      parts.push_back({start, end - start});
+      if ((vma.prot & PROT_READ) == 0) {
+        memory.unreadable.push_back({start, end - start});
+      }
+      if (vma.kind == Vma::Kind::kFile) {
+        memory.over_files.push_back({start, end - start});
+      }
     }
   }
-  return parts;
+  memory.contents = std::move(contents);
+  return memory;
 }
 
-PageReader::PageReader(HostPid pid, std::vector<MemoryRun> contents,
-                       std::vector<MemoryRun> unreadable)
+PageReader::PageReader(HostPid pid, const CapturedMemory& memory)
     : pid_(pid),
-      readable_(Subtract(contents, unreadable)),
-      unreadable_(std::move(unreadable)),
+      readable_(Subtract(memory.contents, memory.unreadable)),
+      unreadable_(memory.unreadable),
+      over_files_(memory.over_files),
       buffer_(kBatchSize) {}
 
 void PageReader::Gather(std::vector<MemoryRun>& pending, std::size_t& at) {
@@ -93,6 +96,13 @@ void PageReader::Gather(std::vector<MemoryRun>& pending, std::size_t& at) {
   }
 }
 
+bool PageReader::IsOverFile(std::uint64_t address) const {
+  auto next =
+      std::ranges::upper_bound(over_files_, address, {}, &MemoryRun::address);
+  return next != over_files_.begin() &&
+         address - std::prev(next)->address < std::prev(next)->size;
+}
+
 void PageReader::DropZeroPages() {
   kept_.clear();
   kept_bytes_ = 0;
@@ -102,14 +112,14 @@ void PageReader::DropZeroPages() {
       std::size_t size = std::min<std::uint64_t>(kPageSize, run.size - done);
       std::span page(buffer_.data() + from, size);
       from += size;
-      if (IsZero(page)) {
+      std::uint64_t address = run.address + done;
+      if (IsZero(page) && !IsOverFile(address)) {
         continue;
       }
       if (kept_bytes_ + size != from) {
         std::memmove(buffer_.data() + kept_bytes_, page.data(), size);
       }
       kept_bytes_ += size;
-      std::uint64_t address = run.address + done;
       if (!kept_.empty() &&
           kept_.back().address + kept_.back().size == address) {
         kept_.back().size += size;

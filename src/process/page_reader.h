@@ -20,7 +20,7 @@ struct PageBatch {
 };
 
 // Reads the pages that must travel, in batches, and leaves out those that are
-// all zero: the other side has zeros there already.
+// all zero and lie over no file: the other side has zeros there already.
 //
 // Threads: any one; the process must stay stopped (or parked in its agent).
 class PageReader {
@@ -29,10 +29,8 @@ class PageReader {
   // smaller one stays in the cache for the checksum and the encryption.
   static constexpr std::size_t kBatchSize = std::size_t{256} << 10;
 
-  // `unreadable`: areas without PROT_READ, whose pages come through
-  // /proc/PID/mem.
-  PageReader(HostPid pid, std::vector<MemoryRun> contents,
-             std::vector<MemoryRun> unreadable);
+  // What is unreadable comes through /proc/PID/mem.
+  PageReader(HostPid pid, const CapturedMemory& memory);
   // The next batch; nothing at the end.
   Result<std::optional<PageBatch>> Next();
   [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
@@ -41,10 +39,12 @@ class PageReader {
   // Takes runs of `pending` up to kBatchSize into wanted_.
   void Gather(std::vector<MemoryRun>& pending, std::size_t& at);
   void DropZeroPages();
+  [[nodiscard]] bool IsOverFile(std::uint64_t address) const;
 
   HostPid pid_;
   std::vector<MemoryRun> readable_;
   std::vector<MemoryRun> unreadable_;
+  std::vector<MemoryRun> over_files_;
   std::size_t next_readable_ = 0;
   std::size_t next_unreadable_ = 0;
   std::vector<std::byte> buffer_;
@@ -54,9 +54,9 @@ class PageReader {
   std::uint64_t bytes_read_ = 0;
 };
 
-// Of `contents`, the parts that lie in areas without PROT_READ.
-std::vector<MemoryRun> UnreadableParts(const std::vector<Vma>& vmas,
-                                       const std::vector<MemoryRun>& contents);
+// Of `contents`, in order of address, which parts are special.
+CapturedMemory SortContents(const std::vector<Vma>& vmas,
+                            std::vector<MemoryRun> contents);
 
 // True where all of it is zero.
 bool IsZero(std::span<const std::byte> data);

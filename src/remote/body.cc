@@ -169,7 +169,8 @@ Status Body::MapContents(const LocalFile& local_file,
     SSI_ASSIGN(int number, TakeFile(runner, file_socket, *file));
     return numbers[id] = FileToMap{number, false};
   };
-  SSI_TRY(MapAreas(runner, incoming_.image, incoming_.contents, number_of));
+  SSI_TRY(
+      MapAreas(runner, incoming_.image, incoming_.memory.contents, number_of));
   return LearnFiles();
 }
 
@@ -282,7 +283,7 @@ Status Body::LeaveAgent(Injector& injector) {
 Status Body::Finish(Sandbox& sandbox, std::span<const sock_filter> filter) {
   {
     AgentRunner runner(tracee_, site_->window(0));
-    SSI_TRY(FinishAreas(runner, incoming_.image, incoming_.contents));
+    SSI_TRY(FinishAreas(runner, incoming_.image, incoming_.memory.contents));
     SSI_TRY(RestoreStates(runner, incoming_.image, UnknownActions()));
     const ThreadImage& first = incoming_.image.threads[0];
     if (!first.exited) {

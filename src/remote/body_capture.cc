@@ -136,9 +136,8 @@ Status Body::CaptureAreas(const std::vector<Vma>& vmas,
             [](const MemoryRun& a, const MemoryRun& b) {
               return a.address < b.address;
             });
-  captured.contents = std::move(pages.contents);
   image.guards = std::move(pages.guards);
-  captured.unreadable = UnreadableParts(vmas, captured.contents);
+  captured.memory = SortContents(vmas, std::move(pages.contents));
   return {};
 }
 

@@ -150,7 +150,7 @@ void Remote::OnImage(Result<CapturedProcess> image) {
   };
   auto checksum = std::make_shared<Result<migration::Checksum>>();
   bulk_.Run(
-      [checksum, contents = std::move(image->contents),
+      [checksum, contents = std::move(image->memory.contents),
        destination = std::move(destination)](proto::BulkStream& bulk) {
         *checksum = migration::ReadContents(bulk, contents, destination);
       },

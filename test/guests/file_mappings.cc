@@ -104,6 +104,30 @@ void Writing() {
   SSI_OK(unlink("data"));
 }
 
+// Zeros are contents, too, as in the .bss of a program that shares its first
+// page with .data.
+void Emptied() {
+  MakeFile("data", 4);
+  unsigned char* area = Map("data", PROT_READ | PROT_WRITE);
+  unsigned char* hidden = Map("data", PROT_READ | PROT_WRITE);
+  constexpr std::size_t kLast = (kPages - 1) * kPage;
+  for (unsigned char* at : {area, hidden}) {
+    memset(at + 3 * kPage, 0, 2 * kPage);
+    memset(at + kLast, 0, kPage);
+  }
+  SSI_OK(mprotect(hidden, kSize, PROT_NONE));
+  guest::Compute(10);
+  SSI_OK(mprotect(hidden, kSize, PROT_READ));
+  for (unsigned char* at : {area, hidden}) {
+    SSI_TRUE(guest::Holds(at, 3 * kPage, 4));
+    SSI_TRUE(guest::IsZero(at + 3 * kPage, 2 * kPage));
+    SSI_TRUE(guest::Holds(at + 5 * kPage, kPage, 4, 5 * kPage));
+    SSI_TRUE(guest::IsZero(at + kLast, kPage));
+    SSI_OK(munmap(at, kSize));
+  }
+  SSI_OK(unlink("data"));
+}
+
 void Parts() {
   MakeFile("data", 3);
   unsigned char* part = Map("data", PROT_READ, 10 * kPage, 50 * kPage);
@@ -254,6 +278,7 @@ int main(int argc, char** argv) {
   return guest::RunInDirectory(guest::Seconds(argc, argv),
                                {{"reading", Reading},
                                 {"writing", Writing},
+                                {"emptied", Emptied},
                                 {"parts", Parts},
                                 {"beyond the end", BeyondTheEnd},
                                 {"name gone", NameGone},

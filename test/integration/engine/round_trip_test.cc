@@ -84,7 +84,7 @@ void Must(Status status) {
 }
 
 void CopyPages(HostPid from, HostPid to, const CapturedProcess& captured) {
-  PageReader reader(from, captured.contents, captured.unreadable);
+  PageReader reader(from, captured.memory);
   PageWriter writer(to);
   for (auto batch = Must(reader.Next()); batch; batch = Must(reader.Next())) {
     Must(writer.Write(batch->runs, batch->data));
