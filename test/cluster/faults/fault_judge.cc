@@ -45,7 +45,8 @@ bool FaultRun::MustEndWell() const {
   // What lacks something lacks it later, too.
   bool lasts =
       scenario_.kind == Kind::kMemory || scenario_.kind == Kind::kDescriptors;
-  if (scenario_.delay >= 0ms || !scenario_.more.empty() || lasts) {
+  // One that was not reached says nothing of where the process was.
+  if (scenario_.delay >= 0ms || !reached_ || !scenario_.more.empty() || lasts) {
     return false;
   }
   bool source = victim.node == 2 && scenario_.step.way != Way::kThere;
