@@ -16,7 +16,6 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <pty.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -39,24 +38,6 @@ timespec wait_limit{};
 
 using Call = std::function<long()>;
 
-sigset_t Set(int signal) {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, signal);
-  return set;
-}
-sigset_t Blocked(int signal) {
-  sigset_t set = Set(signal);
-  SSI_OK(sigprocmask(SIG_BLOCK, &set, nullptr));
-  return set;
-}
-
-timespec AtTheEnd(clockid_t clock) {
-  timespec now{};
-  SSI_OK(clock_gettime(clock, &now));
-  now.tv_sec += wait_seconds;
-  return now;
-}
 std::uint32_t word = 0;
 
 // ---- the calls: each makes ready, and gives what then waits ----

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <mqueue.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
@@ -24,6 +25,24 @@ int wait_seconds = 0;  // of a call that nothing interrupts
 std::string folder;
 char bytes[1 << 16];
 
+sigset_t Set(int signal) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  return set;
+}
+sigset_t Blocked(int signal) {
+  sigset_t set = Set(signal);
+  SSI_OK(sigprocmask(SIG_BLOCK, &set, nullptr));
+  return set;
+}
+
+timespec AtTheEnd(clockid_t clock) {
+  timespec now{};
+  SSI_OK(clock_gettime(clock, &now));
+  now.tv_sec += wait_seconds;
+  return now;
+}
 struct Pair {
   int one;
   int other;

@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -155,6 +154,9 @@ class Calls {
     for (auto& waiting : jobs_) {
       (void)waiting->job().MoveTo(node);
     }
+    if (node != "n1") {
+      CHECK(cluster_.Bodies(node).size() > jobs_.size() / 2);
+    }
   }
   void Signal(int signal) {
     for (auto* list : {&natives_, &jobs_}) {
@@ -165,7 +167,6 @@ class Calls {
     }
     Pause();
   }
-  [[nodiscard]] std::size_t size() const { return jobs_.size(); }
   void Compare() {
     for (std::size_t i = 0; i < jobs_.size(); ++i) {
       auto native = natives_[i]->End();

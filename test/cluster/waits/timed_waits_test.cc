@@ -90,25 +90,16 @@ class Waits {
       CHECK(wait.job->MoveTo(node) == moves);
     }
   }
-  void Stop() {
-    for (auto& wait : all_) {
-      INFO(wait.call << " " << wait.meanwhile);
-      pid_t pid = wait.job->CommandPid();
-      REQUIRE(::kill(pid, SIGSTOP) == 0);
-      CHECK(Eventually([&] { return IsStopped(pid); }, 10s));
-    }
-  }
-  void Continue() {
-    for (auto& wait : all_) {
-      INFO(wait.call << " " << wait.meanwhile);
-      pid_t pid = wait.job->CommandPid();
-      REQUIRE(::kill(pid, SIGCONT) == 0);
-      CHECK(Eventually([&] { return !IsStopped(pid); }, 10s));
-    }
-  }
   void StopAndContinue() {
-    Stop();
-    Continue();
+    for (int signal : {SIGSTOP, SIGCONT}) {
+      for (auto& wait : all_) {
+        INFO(wait.call << " " << wait.meanwhile);
+        pid_t pid = wait.job->CommandPid();
+        REQUIRE(::kill(pid, signal) == 0);
+        CHECK(Eventually([&] { return IsStopped(pid) == (signal == SIGSTOP); },
+                         10s));
+      }
+    }
   }
   // From another node, for the call that they wait in.
   [[nodiscard]] bool AllCameHome() const {
