@@ -373,6 +373,7 @@ void Deputy::BecomeAway() {
   for (const auto& thread : process_.stand_in->threads()) {
     AddThread(*thread);
   }
+  WatchCpuTimers();
 }
 
 // A departure was given up after the freeze.
@@ -405,6 +406,7 @@ void Deputy::LetRun() {
 }
 
 void Deputy::BecomeHome() {
+  process_.cpu_timers.reset();
   process_.history.CountCalls(CallsOf(usage_));
   usage_ = {};  // of its CPU time the image told exactly
   if (came_for_ && wanted_ != places_.node) {

@@ -146,6 +146,10 @@ class Deputy {
   wire::MapFileReply ReadFileBytes(const wire::MapFileRequest& request);
   void OnUsage(const wire::Usage& usage);
   void WatchCpuLimit();
+  void WatchCpuTimers();
+  bool AskForCpu();
+  // On the clock of a timer, at home and away, as last reported.
+  [[nodiscard]] Nanos UsedOn(const CpuTimer& timer) const;
   void SettleUsage();
   void OnOtherFrame(const proto::FrameHeader& header,
                     std::span<const std::byte> payload);
@@ -191,8 +195,9 @@ class Deputy {
   Later later_;
   int end_looks_ = 0;  // that are left
 
-  wire::Usage usage_;                  // of its body now
-  std::optional<CpuLimit> cpu_limit_;  // once it has been away
+  wire::Usage usage_;                        // of its body now
+  std::map<HostPid, CpuTime> thread_usage_;  // by clocks of single threads
+  std::optional<CpuLimit> cpu_limit_;        // once it has been away
 };
 
 }  // namespace ssi

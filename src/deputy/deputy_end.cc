@@ -142,6 +142,7 @@ void Deputy::OnEnded() {
   end_timer_.Stop();
   wait_timer_.Stop();
   cpu_limit_.reset();
+  process_.cpu_timers.reset();
   EndRemote();
   SettleUsage();
   process_.history.CountHomeCalls(process_.threads.Counts());

@@ -134,12 +134,34 @@ Status Deputy::HandleFrame(const proto::FrameHeader& header,
 }
 
 void Deputy::OnUsage(const wire::Usage& usage) {
-  if (process_.Away()) {
-    usage_ = usage;
-    if (cpu_limit_) {
-      cpu_limit_->OnReport();
-    }
+  if (!process_.Away()) {
+    return;
   }
+  if (usage.cpu_only()) {
+    usage_.set_cpu_user_ns(usage.cpu_user_ns());
+    usage_.set_cpu_system_ns(usage.cpu_system_ns());
+    for (const auto& thread : usage.threads()) {
+      thread_usage_[HostPid{thread.thread()}] = {Nanos(thread.cpu_user_ns()),
+                                                 Nanos(thread.cpu_system_ns())};
+    }
+  } else {
+    usage_ = usage;
+  }
+  if (cpu_limit_) {
+    cpu_limit_->OnReport();
+  }
+  if (process_.cpu_timers && usage.cpu_only()) {
+    process_.cpu_timers->OnReport();
+  }
+}
+
+bool Deputy::AskForCpu() {
+  bool can = process_.Away() && process_.session && process_.session->Open();
+  if (can) {
+    process_.session->channel().Send(session::kAskCpu, 0, 0,
+                                     std::span<const std::byte>());
+  }
+  return can;
 }
 
 void Deputy::WatchCpuLimit() {
@@ -149,15 +171,47 @@ void Deputy::WatchCpuLimit() {
     return used.user + used.system;
   };
   hooks.ask = [this] {
-    bool can = process_.Away() && process_.session && process_.session->Open();
-    if (can) {
-      process_.session->channel().Send(session::kAskUsage, 0, 0,
-                                       std::span<const std::byte>());
-    }
-    return can;
+    return AskForCpu();
   };
   cpu_limit_.emplace(places_.loop, places_.clock, process_.pid,
                      std::move(hooks));
+}
+
+Nanos Deputy::UsedOn(const CpuTimer& timer) const {
+  CpuTime used;
+  if (Raw(timer.thread) == 0) {
+    used = CpuAway() + CpuTimeOf(process_.pid).value_or(CpuTime{});
+  } else {
+    auto reported = thread_usage_.find(timer.thread);
+    auto before = process_.thread_cpu.find(timer.thread);
+    if (reported != thread_usage_.end()) {
+      used = reported->second;
+    } else if (before != process_.thread_cpu.end()) {
+      used = before->second;
+    }
+    used = used + CpuTimeOfThread(timer.thread).value_or(CpuTime{});
+  }
+  return timer.user_only ? used.user : used.user + used.system;
+}
+
+void Deputy::WatchCpuTimers() {
+  thread_usage_.clear();
+  auto timers = process_.stand_in->TakeCpuTimers();
+  if (timers.empty()) {
+    return;
+  }
+  CpuTimerWatch::Hooks hooks;
+  hooks.used = [this](const CpuTimer& timer) {
+    return UsedOn(timer);
+  };
+  hooks.rate = [this](const CpuTimer& timer) {
+    return Raw(timer.thread) == 0 ? process_.stand_in->threads().size() : 1;
+  };
+  hooks.ask = [this] {
+    (void)AskForCpu();
+  };
+  process_.cpu_timers.emplace(places_.loop, places_.clock, process_.pid,
+                              std::move(timers), std::move(hooks));
 }
 
 // What the body used is the node's for good; its successor starts from zero.

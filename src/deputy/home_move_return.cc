@@ -100,7 +100,12 @@ void HomeMove::BeginRebuild() {
     return;
   }
   (void)fault::Hit("home.refilled");
-  auto status = process_.stand_in->FinishRefill(process_.signals.actions());
+  std::vector<CpuTimer> timers;
+  if (process_.cpu_timers) {
+    timers = process_.cpu_timers->Left();
+  }
+  auto status =
+      process_.stand_in->FinishRefill(process_.signals.actions(), timers);
   if (!status) {
     Feed(Role::kTarget, migration::StepFailed{status.error().message});
     return;

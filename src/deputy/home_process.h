@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "deputy/cpu_timer_watch.h"
 #include "deputy/history.h"
 #include "deputy/home_threads.h"
 #include "deputy/mapped_files.h"
@@ -58,6 +59,9 @@ struct HomeProcess {
   // their next stop, unless they are frozen before: a freeze was given up
   // because they did not stop in time, or one of them was traced alone.
   Found found;
+
+  // While it is away with timers on CPU time.
+  std::optional<CpuTimerWatch> cpu_timers;
 
   // While it is away: declared so that it is destroyed before the stand-in.
   HomeThreads threads;

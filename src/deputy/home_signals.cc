@@ -10,6 +10,7 @@
 
 #include "deputy/cut_short.h"
 #include "process/call_runner.h"
+#include "process/cpu_timers.h"
 #include "process/injector.h"
 #include "process/kernel.h"
 #include "process/signal_order.h"
@@ -63,9 +64,10 @@ void HomeSignals::OnSignal(int signal) {
   if (!info) {
     return;  // it is dying
   }
-  if (signal == SIGXCPU && info->si_code == SI_USER &&
-      info->si_pid == ::getpid()) {
-    // From cpu_limit.h, in the kernel's stead.
+  bool by_cpu_time =
+      signal == SIGXCPU || signal == SIGPROF || signal == SIGVTALRM;
+  if (by_cpu_time && info->si_code == SI_USER && info->si_pid == ::getpid()) {
+    // From cpu_limit.h or cpu_timer_watch.h, in the kernel's stead.
     *info = {};
     info->si_signo = signal;
     info->si_code = SI_KERNEL;
@@ -76,6 +78,7 @@ void HomeSignals::OnSignal(int signal) {
     return;
   }
   bool of_thread = origins_.Taken({pid_, tracee_.pid()}, *info);
+  RemoveMark(*info);
   if (signals_.process.Ignored(signal)) {
     Drop();
     return;

@@ -1,11 +1,8 @@
 #include "deputy/signal_origins.h"
 
 #include <algorithm>
-#include <string_view>
 
-#include <fmt/format.h>
-
-#include "base/files.h"
+#include "process/cpu_timers.h"
 #include "process/signal_state.h"
 
 namespace ssi {
@@ -73,22 +70,10 @@ bool SignalOrigins::Taken(const Task& by, const siginfo_t& info) {
 }
 
 bool TimerSignalsThread(HostPid process, int timer) {
-  auto text = ReadFile(fmt::format("/proc/{}/timers", Raw(process)));
-  if (!text) {
-    return false;
-  }
-  std::string_view rest = *text;
-  auto at = rest.find(fmt::format("ID: {}\n", timer));
-  if (at == std::string_view::npos) {
-    return false;
-  }
-  rest.remove_prefix(at);
-  constexpr std::string_view kNotify = "\nnotify: ";
-  at = rest.find(kNotify);
-  rest.remove_prefix(std::min(at, rest.size() - kNotify.size()) +
-                     kNotify.size());
-  return rest.substr(0, rest.find('\n')).find("/tid.") !=
-         std::string_view::npos;
+  auto timers = ReadTimers(process);
+  return std::ranges::any_of(timers, [timer](const TimerLine& line) {
+    return line.id == timer && line.to_thread != 0;
+  });
 }
 
 }  // namespace ssi

@@ -284,6 +284,7 @@ Result<CapturedProcess> StandIn::Capture(MappedFiles& files) {
   SSI_TRY(CaptureFromProc(living(), image));
   AgentRunner runner = RunnerOf(first());
   SSI_TRY(CaptureByCalls(runner, image));
+  SSI_ASSIGN(cpu_timers_, ReadCpuTimers(runner, pid_));
   stop_pending_ |= runner.stop_pending();
   SSI_ASSIGN(auto scanner, PageScanner::Open(living()));
   ScannedPages pages;
@@ -346,6 +347,9 @@ std::vector<MemoryRun> StandIn::RangesToKeep() const {
 }
 
 Status StandIn::Empty() {
+  if (!cpu_timers_.empty()) {
+    SSI_TRY(StopTimers());
+  }
   SSI_TRY(EmptySealed());
   SSI_TRY(GiveUpKept());
   SSI_TRY(RunInAll([](StandInThread& thread, CallBatch& batch) -> Status {

@@ -9,6 +9,8 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -18,6 +20,7 @@
 #include "deputy/stand_in_thread.h"
 #include "process/agent_site.h"
 #include "process/call_runner.h"
+#include "process/cpu_timers.h"
 #include "process/image.h"
 #include "process/page_scan.h"
 #include "process/rebuild.h"
@@ -67,9 +70,14 @@ class StandIn {
   Status Plant(std::vector<Vma> vmas);
   // The image, and which pages go with it. Memory stays as it is.
   Result<CapturedProcess> Capture(MappedFiles& files);
-  // Unmaps everything but the kernel's pages, agent, argv and environ, kept
+  // Stops the timers on CPU time that Capture has found, and unmaps everything
+  // but the kernel's pages, agent, argv and environ, kept
   // mappings, and what a call that waits here points to.
   Status Empty();
+  // Those timers, with what was left of each: they are the caller's to keep.
+  [[nodiscard]] std::vector<CpuTimer> TakeCpuTimers() {
+    return std::exchange(cpu_timers_, {});
+  }
   // The agents serve home calls from now on, each with its thread's mask.
   using MaskOf = std::function<std::uint64_t(HostPid tid)>;
   Status Serve(const MaskOf& mask_of);
@@ -107,8 +115,9 @@ class StandIn {
   // Unmaps what Refill mapped.
   Status AbortRefill();
   // Contents are there: final protections and states. `current`: the signal
-  // actions that the stand-in has now.
-  Status FinishRefill(const SignalActions& current);
+  // actions that the stand-in has now. `timers`: what it has again.
+  Status FinishRefill(const SignalActions& current,
+                      std::span<const CpuTimer> timers);
 
  private:
   StandIn(HostPid pid, const Frozen& frozen);
@@ -142,6 +151,10 @@ class StandIn {
   Status RequeueUndelivered(StandInThread& thread);
   Status PutUndeliveredInFront(StandInThread& thread, std::uint64_t pending);
   std::vector<MemoryRun> RangesToKeep() const;
+  Status StopTimers();
+  // The signal that the kernel has queued for a timer, if there is one.
+  Result<std::optional<QueuedSignal>> PeekTimer(StandInThread& thread,
+                                                const TimerLine& timer);
   Status EmptySealed();
   void KeepSealed(std::vector<ImageArea>& areas) const;
   void LiftLimits();
@@ -157,6 +170,7 @@ class StandIn {
   // Contents of argv and environ, for the way back from an aborted refill.
   std::vector<MemoryRun> shown_;
   std::vector<std::byte> shown_bytes_;
+  std::vector<CpuTimer> cpu_timers_;
   std::vector<MemoryRun> sealed_;  // that nothing can take out of its memory
   struct Lifted {
     int resource;

@@ -245,11 +245,13 @@ Status StandIn::PutUndeliveredInFront(StandInThread& thread,
   return thread.tracee.Continue();
 }
 
-Status StandIn::FinishRefill(const SignalActions& current) {
+Status StandIn::FinishRefill(const SignalActions& current,
+                             std::span<const CpuTimer> timers) {
   AgentRunner runner = RunnerOf(first());
   SSI_TRY(FinishAreas(runner, incoming_.image, incoming_.memory.contents));
   RestoreLimits();
   SSI_TRY(RestoreStates(runner, incoming_.image, current));
+  SSI_TRY(ArmCpuTimers(runner, timers));
   stop_pending_ |= runner.stop_pending();
   for (auto& image : incoming_.image.threads) {
     if (!image.exited) {

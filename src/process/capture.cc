@@ -168,29 +168,7 @@ Status CaptureFromProc(HostPid living, ProcessImage& image) {
   return CaptureLimits(living, image);
 }
 
-namespace {
-
-// A timer on the CPU time of the stand-in would never go off.
-Status CheckCpuTimers(CallRunner& runner) {
-  std::uint64_t at = Raw(runner.space());
-  std::array<AgentCall, 2> calls = {
-      AgentCall{SYS_getitimer, {ITIMER_VIRTUAL, at}, 0},
-      AgentCall{SYS_getitimer, {ITIMER_PROF, at + sizeof(itimerval)}, 0}};
-  SSI_TRY(runner.Run(calls));
-  std::array<itimerval, 2> timers{};
-  SSI_TRY(runner.Get(0, std::as_writable_bytes(std::span(timers))));
-  for (const auto& timer : timers) {
-    if (timer.it_value.tv_sec != 0 || timer.it_value.tv_usec != 0) {
-      return Fail(ErrorCode::kUnsupported, "it has a timer on its CPU time");
-    }
-  }
-  return {};
-}
-
-}  // namespace
-
 Status CaptureByCalls(CallRunner& runner, ProcessImage& image) {
-  SSI_TRY(CheckCpuTimers(runner));
   SSI_TRY(CaptureMovingParts(runner, image));
   constexpr std::uint64_t kSlot = sizeof(KernelSigaction);
   std::vector<AgentCall> calls;

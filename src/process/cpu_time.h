@@ -16,12 +16,6 @@ namespace ssi {
 // clock), the split between user and system as /proc/PID/stat has it.
 Result<CpuTime> CpuTimeOf(HostPid pid);
 
-// The thread of such a clock (CPUCLOCK_PID of
-// include/linux/posix-timers_types.h).
-constexpr pid_t ThreadOfCpuClock(clockid_t clock) {
-  return static_cast<pid_t>(~(clock >> 3));
-}
-
 // A thread's time on a CPU so far, in ns: the first field of
 // /proc/TID/schedstat (Documentation/scheduler/sched-stats.rst).
 std::optional<std::uint64_t> TimeOnCpu(HostPid thread);

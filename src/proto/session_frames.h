@@ -30,12 +30,12 @@ inline constexpr FrameType kUsage{31};         // G    Usage
 inline constexpr FrameType kSettled{32};  // G    empty: frozen, and all that
                                           //      it did has been said
 
-inline constexpr FrameType kAskUsage{33};     // H    empty: Usage is wanted now
-inline constexpr FrameType kLife{34};         // G    LifeRequest
-inline constexpr FrameType kLifeReply{35};    // H    LifeReply
-inline constexpr FrameType kOnward{36};       // H    SessionOpened: connect
-                                              //      to it for memory
-inline constexpr FrameType kOnwardReady{37};  // G    OnwardReady
+inline constexpr FrameType kAskCpu{33};     // H    empty: Usage, CPU times only
+inline constexpr FrameType kLife{34};       // G    LifeRequest
+inline constexpr FrameType kLifeReply{35};  // H    LifeReply
+inline constexpr FrameType kOnward{36};     // H    SessionOpened: connect
+                                            //      to it for memory
+inline constexpr FrameType kOnwardReady{37};      // G    OnwardReady
 inline constexpr FrameType kLast = kOnwardReady;  // with none between unused
 
 // The id of a call, and of what is told: the thread (its number at home), and

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "process/cpu_time.h"
+#include "process/cpu_timers.h"
 #include "remote/away_calls.h"
 
 namespace ssi {
@@ -44,15 +45,11 @@ std::optional<HomePid> AwayCalls::ThreadOfClock(
   if (call.number != SYS_clock_gettime) {
     return std::nullopt;
   }
-  if (which == CLOCK_THREAD_CPUTIME_ID) {
-    return parts_.tid;
-  }
-  constexpr clockid_t kOfThread = 4;
-  if (which >= 0 || (which & kOfThread) == 0) {
+  auto clock = CpuClockOf(which);
+  if (!clock || !clock->thread) {
     return std::nullopt;
   }
-  pid_t thread = ThreadOfCpuClock(which);
-  return thread == 0 ? parts_.tid : HomePid{thread};
+  return clock->id == 0 ? parts_.tid : HomePid{clock->id};
 }
 
 namespace {

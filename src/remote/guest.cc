@@ -380,13 +380,33 @@ std::string Guest::WhereItIs() const {
   return "not started";
 }
 
-wire::Usage Guest::Usage() const {
+wire::Usage Guest::UsedCpu() const {
   wire::Usage usage;
   if (body_) {
     if (auto used = CpuTimeOf(body_->pid())) {
       usage.set_cpu_user_ns(used->user.count());
       usage.set_cpu_system_ns(used->system.count());
     }
+  }
+  return usage;
+}
+
+wire::Usage Guest::CpuUsage() const {
+  wire::Usage usage = UsedCpu();
+  usage.set_cpu_only(true);
+  for (const auto& [here, task] : tasks_) {
+    CpuTime used = task->calls.UsedByThread();
+    auto& thread = *usage.add_threads();
+    thread.set_thread(Raw(task->tid));
+    thread.set_cpu_user_ns(used.user.count());
+    thread.set_cpu_system_ns(used.system.count());
+  }
+  return usage;
+}
+
+wire::Usage Guest::Usage() const {
+  wire::Usage usage = UsedCpu();
+  if (body_) {
     usage.set_host_pid(Raw(body_->pid()));
     usage.set_memory(PrivateMemoryOf(body_->living()));
   }

@@ -104,9 +104,12 @@ class Guest {
   // Where a frozen one is, for the message about a freeze that fails.
   [[nodiscard]] std::string WhereItIs() const;
   [[nodiscard]] wire::Usage Usage() const;
+  // CPU times alone, of each thread too.
+  [[nodiscard]] wire::Usage CpuUsage() const;
   [[nodiscard]] bool HasOutstandingCall() const;
 
  private:
+  [[nodiscard]] wire::Usage UsedCpu() const;
   using Tasks = std::map<HostPid, std::unique_ptr<GuestTask>>;
 
   Status MakeSandbox(std::optional<Sandbox> prepared);

@@ -141,8 +141,8 @@ Status Remote::HandleFrame(const proto::FrameHeader& header,
     guest_->OnSignal(offer);
   } else if (header.type == session::kOnward) {
     return OnOnward(payload);
-  } else if (header.type == session::kAskUsage) {
-    SendUsage();
+  } else if (header.type == session::kAskCpu) {
+    Transmit(session::kUsage, guest_->CpuUsage());
   } else if (header.type == session::kStop) {
     guest_->OnStop();
   } else if (header.type == session::kContinue) {

@@ -136,7 +136,7 @@ void BringHome(Away& away, StandIn& stand_in, const MappedFiles& mapped,
   auto captured = Must(away.body->Capture(std::move(followed)));
   Must(stand_in.Refill(captured, mapped));
   CopyPages(away.body->pid(), stand_in.living(), captured);
-  Must(stand_in.FinishRefill(captured.image.actions));
+  Must(stand_in.FinishRefill(captured.image.actions, {}));
   ::kill(Raw(away.body->pid()), SIGKILL);
   ::waitpid(Raw(away.body->pid()), nullptr, __WALL);
   Must(stand_in.Resume());

@@ -173,8 +173,8 @@ class Play {
 
   void Between(std::uint64_t id) {
     static const std::vector<FrameType> kOwn = {
-        session::kSignal,   session::kStop, session::kContinue,
-        session::kAskUsage, session::kMove, session::kOnward};
+        session::kSignal, session::kStop, session::kContinue,
+        session::kAskCpu, session::kMove, session::kOnward};
     if (id % 3 == 0) {
       home.Say({kOwn[id / 3 % kOwn.size()], 0, id, id % 13});
     }
@@ -190,7 +190,7 @@ class Play {
       guest.Say({session::kExit, 0, 0, 12});
     } else if (said.type == session::kSignal) {
       guest.Say({session::kSignalAnswer, 0, said.id, 9});
-    } else if (said.type == session::kAskUsage) {
+    } else if (said.type == session::kAskCpu) {
       guest.Say({session::kUsage, 0, said.id, 7});
     } else if (said.type == session::kOnward) {
       guest.Say({session::kOnwardReady, 0, said.id, 3});
