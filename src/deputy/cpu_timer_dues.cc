@@ -8,7 +8,7 @@ namespace ssi {
 CpuTimerDues::CpuTimerDues(std::vector<CpuTimer> timers, const Used& used) {
   for (CpuTimer& timer : timers) {
     Nanos due = used(timer) + timer.left;
-    armed_.push_back({std::move(timer), due, 0});
+    armed_.push_back({std::move(timer), due});
   }
 }
 
@@ -19,17 +19,17 @@ void CpuTimerDues::Fire(const Used& used, const Send& send) {
       continue;
     }
     Nanos interval = armed.timer.interval;
-    Nanos more = interval > Nanos(0) ? Nanos(late / interval) : Nanos(0);
-    constexpr auto kMost = std::numeric_limits<int>::max();  // DELAYTIMER_MAX
-    auto overrun = static_cast<int>(
-        std::min<std::int64_t>(kMost - 1, armed.missed + more.count()));
-    armed.missed = send(armed.timer, overrun) ? 0 : overrun + 1;
-    armed.due += interval * (more.count() + 1);
-    armed.timer.left = interval;
+    if (interval <= Nanos(0)) {
+      armed.over = send(armed.timer, 0);
+      continue;
+    }
+    auto more = late / interval;
+    constexpr std::int64_t kMost = std::numeric_limits<int>::max();
+    auto overrun = static_cast<int>(std::min(kMost, armed.missed + more));
+    armed.missed = send(armed.timer, overrun) ? 0 : overrun + 1LL;
+    armed.due += interval * (more + 1);
   }
-  std::erase_if(armed_, [](const Armed& armed) {
-    return armed.timer.left == Nanos(0);  // it goes off once
-  });
+  std::erase_if(armed_, [](const Armed& armed) { return armed.over; });
 }
 
 std::optional<Nanos> CpuTimerDues::Next(const Used& used,

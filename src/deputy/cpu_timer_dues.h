@@ -1,6 +1,7 @@
 #ifndef SSI_DEPUTY_CPU_TIMER_DUES_H_
 #define SSI_DEPUTY_CPU_TIMER_DUES_H_
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -37,7 +38,8 @@ class CpuTimerDues {
   struct Armed {
     CpuTimer timer;
     Nanos due{};  // on its clock
-    int missed = 0;
+    std::int64_t missed = 0;
+    bool over = false;
   };
   std::vector<Armed> armed_;
 };

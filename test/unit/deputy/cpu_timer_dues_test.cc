@@ -89,6 +89,16 @@ TEST_CASE("while its signal waits a timer counts", "[timers]") {
   CHECK(world.At(5s + 50ms) == Sent{{3, 0}});
 }
 
+TEST_CASE("one that goes off once waits for its signal to be sent",
+          "[timers]") {
+  World world({Timer(7, 10ms)});
+  world.waits = true;
+  CHECK(world.At(5s + 20ms).empty());
+  world.waits = false;
+  CHECK(world.At(5s + 20ms) == Sent{{7, 0}});
+  CHECK(world.At(6s).empty());
+}
+
 TEST_CASE("each goes by its own clock", "[timers]") {
   CpuTimer of_thread = Timer(4, 10ms, 10ms);
   of_thread.thread = HostPid{17};
