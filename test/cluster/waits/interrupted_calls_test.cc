@@ -173,12 +173,15 @@ class Calls {
       auto job = jobs_[i]->End();
       INFO(jobs_[i]->call());
       CHECK(job.result == native.result);
-      CHECK((job.took < millis_) == (native.took < millis_));
+      CHECK(Early(job.took) == Early(native.took));
       CHECK(job.took < native.took + kMore);
     }
   }
 
  private:
+  // SIGALRM comes by home's clock. A process away reads one that is set by
+  // messages, which a busy machine lets wait.
+  [[nodiscard]] bool Early(int took) const { return took < millis_ - 100; }
   // Long enough for a call that begins again to be seen.
   static void Pause() { std::this_thread::sleep_for(1s); }
 
