@@ -22,7 +22,8 @@ const char* NameOf(GuestMode mode);
 struct GuestPace {
   double seconds = 1;  // what @ stands for
   std::chrono::milliseconds hop_every{250};
-  std::chrono::milliseconds limit{45000};
+  // Each of thousands of calls may have to wait for a CPU, twice.
+  std::chrono::milliseconds limit{120000};
 };
 
 // What a run came to, from outside (result, witnessed, moves) and as the
