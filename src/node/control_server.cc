@@ -24,19 +24,16 @@ ControlServer::ControlServer(Loop& loop, std::string path, UniqueFd listener,
                              Hooks hooks)
     : loop_(loop),
       path_(std::move(path)),
-      listener_(std::move(listener)),
       hooks_(std::move(hooks)),
-      watch_(loop, listener_.get(), [this] { Accept(); }) {}
+      listener_(proto::Listener::Of(
+          loop, std::move(listener),
+          [this](UniqueFd socket) { OnConnection(std::move(socket)); })) {}
 
 ControlServer::~ControlServer() {
   ::unlink(path_.c_str());
 }
 
-void ControlServer::Accept() {
-  UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  if (!socket.valid()) {
-    return;
-  }
+void ControlServer::OnConnection(UniqueFd socket) {
   auto peer = CredentialsOf(socket.get());
   if (!peer || peer->uid != ::getuid()) {
     spdlog::warn("a process of another user was turned away");

@@ -13,6 +13,7 @@
 #include "base/message_socket.h"
 #include "base/result.h"
 #include "proto/control.pb.h"
+#include "proto/listen.h"
 
 namespace ssi {
 
@@ -58,7 +59,7 @@ class ControlServer {
   };
 
   ControlServer(Loop& loop, std::string path, UniqueFd listener, Hooks hooks);
-  void Accept();
+  void OnConnection(UniqueFd socket);
   void OnMessage(const std::shared_ptr<Client>& client,
                  std::span<const std::byte> data);
   void OnClosed(const std::shared_ptr<Client>& client);
@@ -66,7 +67,6 @@ class ControlServer {
 
   Loop& loop_;
   std::string path_;
-  UniqueFd listener_;
   Hooks hooks_;
   std::vector<std::shared_ptr<Client>> clients_;
   struct Waiting {
@@ -75,7 +75,7 @@ class ControlServer {
   };
   std::map<std::uint64_t, Waiting> waiting_;
   std::uint64_t next_id_ = 1;
-  ReadWatch watch_;
+  std::unique_ptr<proto::Listener> listener_;
 };
 
 }  // namespace ssi

@@ -163,6 +163,14 @@ Result<std::unique_ptr<Listener>> Listener::Make(Loop& loop,
       new Listener(std::move(state), std::move(bound)));
 }
 
+std::unique_ptr<Listener> Listener::Of(Loop& loop, UniqueFd socket,
+                                       Callback on_connection) {
+  auto state = std::make_shared<State>(loop, std::move(socket),
+                                       std::move(on_connection));
+  state->Watch();
+  return std::unique_ptr<Listener>(new Listener(std::move(state), ""));
+}
+
 Listener::Listener(std::shared_ptr<State> state, std::string address)
     : state_(std::move(state)), address_(std::move(address)) {}
 

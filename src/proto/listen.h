@@ -12,7 +12,7 @@
 
 namespace ssi::proto {
 
-// Accepts TCP connections, each as PrepareSocket makes it. When the process has
+// Accepts connections, each as PrepareSocket makes it. When the process has
 // no descriptors left it waits a little and tries again.
 //
 // Threads: the loop's only.
@@ -25,13 +25,16 @@ class Listener {
   static Result<std::unique_ptr<Listener>> Make(Loop& loop,
                                                 const std::string& address,
                                                 Callback on_connection);
+  // A socket that listens and does not block, of any family.
+  static std::unique_ptr<Listener> Of(Loop& loop, UniqueFd socket,
+                                      Callback on_connection);
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
   Listener(Listener&&) = delete;
   Listener& operator=(Listener&&) = delete;
   ~Listener();
 
-  // Where it listens, with the port in numbers.
+  // Where it listens, with the port in numbers; empty where Of made it.
   [[nodiscard]] const std::string& address() const { return address_; }
 
  private:
