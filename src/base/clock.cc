@@ -14,7 +14,7 @@ namespace {
 Nanos Read(clockid_t id) {
   timespec now{};
   SSI_CHECK(::clock_gettime(id, &now) == 0, "clock {}", id);
-  return std::chrono::seconds(now.tv_sec) + Nanos(now.tv_nsec);
+  return InNanos(now);
 }
 
 }  // namespace

@@ -2,6 +2,9 @@
 #ifndef SSI_BASE_CLOCK_H_
 #define SSI_BASE_CLOCK_H_
 
+#include <sys/time.h>
+#include <time.h>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -12,6 +15,14 @@
 namespace ssi {
 
 using Nanos = std::chrono::nanoseconds;
+
+constexpr Nanos InNanos(const timespec& value) {
+  return std::chrono::seconds(value.tv_sec) + Nanos(value.tv_nsec);
+}
+constexpr Nanos InNanos(const timeval& value) {
+  return std::chrono::seconds(value.tv_sec) +
+         std::chrono::microseconds(value.tv_usec);
+}
 
 class Clock {
  public:

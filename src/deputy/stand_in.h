@@ -71,8 +71,8 @@ class StandIn {
   // The image, and which pages go with it. Memory stays as it is.
   Result<CapturedProcess> Capture(MappedFiles& files);
   // Stops the timers on CPU time that Capture has found, and unmaps everything
-  // but the kernel's pages, agent, argv and environ, kept
-  // mappings, and what a call that waits here points to.
+  // but the kernel's pages, agent, argv and environ, kept mappings, and what a
+  // call that waits here points to.
   Status Empty();
   // Those timers, with what was left of each: they are the caller's to keep.
   [[nodiscard]] std::vector<CpuTimer> TakeCpuTimers() {
@@ -152,9 +152,8 @@ class StandIn {
   Status PutUndeliveredInFront(StandInThread& thread, std::uint64_t pending);
   std::vector<MemoryRun> RangesToKeep() const;
   Status StopTimers();
-  // The signal that the kernel has queued for a timer, if there is one.
-  Result<std::optional<QueuedSignal>> PeekTimer(StandInThread& thread,
-                                                const TimerLine& timer);
+  // A signal of the timer waits that is the kernel's and not one of ours.
+  Result<bool> KernelHasQueued(StandInThread& thread, const TimerLine& timer);
   Status EmptySealed();
   void KeepSealed(std::vector<ImageArea>& areas) const;
   void LiftLimits();

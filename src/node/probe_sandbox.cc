@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "node/check_probes.h"
 #include "node/probe_helper.h"
@@ -89,7 +90,7 @@ Result<std::int64_t> CallInside(SpawnedProcess& process, std::uint64_t number,
 nanoseconds MonotonicNow() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::chrono::seconds(now.tv_sec) + nanoseconds(now.tv_nsec);
+  return InNanos(now);
 }
 
 Status Trace(const SpawnedProcess& process, const Tracee& tracee) {
@@ -195,8 +196,7 @@ Result<Found> TimeNamespace() {
   }
   timespec inside{};
   std::memcpy(&inside, process.site.window(0).data().data(), sizeof inside);
-  auto there =
-      std::chrono::seconds(inside.tv_sec) + nanoseconds(inside.tv_nsec);
+  Nanos there = InNanos(inside);
   if (there < before + kAhead || there > after + kAhead) {
     return Fail(ErrorCode::kUnsupported, "the offset does not show inside");
   }

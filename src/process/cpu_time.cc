@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "process/stat_fields.h"
 
@@ -41,9 +42,7 @@ Result<CpuTime> CpuTimeOf(HostPid pid) {
     return FailErrno(errno, "CPU clock of {}", Raw(pid));
   }
   SSI_ASSIGN(auto stat, StatFields::Read(pid));
-  return Split(std::chrono::seconds(total.tv_sec) +
-                   std::chrono::nanoseconds(total.tv_nsec),
-               stat);
+  return Split(InNanos(total), stat);
 }
 
 // By /proc/TID/schedstat: its clock answers only to its own process

@@ -7,14 +7,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstddef>
 #include <cstring>
 
 #include <fmt/format.h>
 
+#include "base/clock.h"
 #include "base/files.h"
-#include "process/stat_fields.h"
 #include "process/threads.h"
 
 namespace ssi {
@@ -23,7 +22,6 @@ namespace {
 
 using std::chrono::microseconds;
 using std::chrono::nanoseconds;
-using std::chrono::seconds;
 
 std::string_view TakeLine(std::string_view& text) {
   auto line = text.substr(0, text.find('\n'));
@@ -31,48 +29,36 @@ std::string_view TakeLine(std::string_view& text) {
   return line;
 }
 
-// The number behind `name` and a blank.
-template <typename T>
-std::optional<T> Field(std::string_view line, std::string_view name,
-                       int base = 10) {
-  if (!line.starts_with(name)) {
-    return std::nullopt;
-  }
-  line.remove_prefix(name.size());
-  T value{};
-  auto [end, error] =
-      std::from_chars(line.data(), line.data() + line.size(), value, base);
-  return error == std::errc() ? std::optional(value) : std::nullopt;
+// What stands behind `name`; nothing where that is not how it begins.
+std::string_view Behind(std::string_view name, std::string_view text) {
+  return text.starts_with(name) ? text.substr(name.size()) : "";
 }
 
 bool TakeTimer(std::string_view& text, TimerLine& timer) {
-  auto id = Field<int>(TakeLine(text), "ID: ");
-  auto signal = TakeLine(text);  // "signal: 34/00007f0012345678"
-  auto number = Field<int>(signal, "signal: ");
+  auto id = ParseNumber<int>(Behind("ID: ", TakeLine(text)));
+  auto signal = Behind("signal: ", TakeLine(text));  // "34/00007f0012345678"
   auto slash = signal.find('/');
-  auto notify = TakeLine(text);  // "notify: signal/tid.4711"
-  auto clock = Field<clockid_t>(TakeLine(text), "ClockID: ");
+  auto number = ParseNumber<int>(signal.substr(0, slash));
+  auto notify = Behind("notify: ", TakeLine(text));  // "signal/tid.4711"
+  auto clock = ParseNumber<clockid_t>(Behind("ClockID: ", TakeLine(text)));
   if (!id || !number || slash == std::string_view::npos || !clock ||
-      !notify.starts_with("notify: ")) {
+      notify.empty()) {
     return false;
   }
   timer.id = *id;
   timer.signal = *number;
-  timer.value = Field<std::uint64_t>(signal.substr(slash), "/", 16).value_or(0);
-  timer.silent = notify.starts_with("notify: none");
-  if (auto at = notify.find("/tid."); at != std::string_view::npos) {
-    timer.to_thread = Field<pid_t>(notify.substr(at), "/tid.").value_or(0);
+  timer.value =
+      ParseNumber<std::uint64_t>(signal.substr(slash + 1), 16).value_or(0);
+  timer.silent = notify.starts_with("none");
+  constexpr std::string_view kThread = "/tid.";
+  if (auto at = notify.find(kThread); at != std::string_view::npos) {
+    timer.to_thread =
+        ParseNumber<pid_t>(notify.substr(at + kThread.size())).value_or(0);
   }
   timer.clock = *clock;
   return true;
 }
 
-nanoseconds InNanos(const timeval& value) {
-  return seconds(value.tv_sec) + microseconds(value.tv_usec);
-}
-nanoseconds InNanos(const timespec& value) {
-  return seconds(value.tv_sec) + nanoseconds(value.tv_nsec);
-}
 // Up to the next microsecond: 0 would stop the timer.
 timeval InTimeval(nanoseconds value) {
   auto micros = std::chrono::ceil<microseconds>(value).count();
@@ -163,23 +149,6 @@ Status ReadLeft(CallRunner& runner, std::vector<CpuTimer>& timers) {
     return timer.left <= nanoseconds(0);
   });
   return {};
-}
-
-Status SetCpuTimers(CallRunner& runner, std::span<const CpuTimer> timers) {
-  CallBatch batch(runner);
-  for (const CpuTimer& timer : timers) {
-    if (timer.of == CpuTimer::Of::kPosix) {
-      itimerspec value{InTimespec(timer.interval), InTimespec(timer.left)};
-      SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(value));
-      batch.Add("timer_settime", SYS_timer_settime,
-                {static_cast<std::uint64_t>(timer.line.id), 0, Raw(at), 0});
-    } else {
-      itimerval value{InTimeval(timer.interval), InTimeval(timer.left)};
-      SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(value));
-      batch.Add("setitimer", SYS_setitimer, {WhichOf(timer.of), Raw(at), 0});
-    }
-  }
-  return batch.Flush();
 }
 
 }  // namespace
@@ -274,7 +243,20 @@ Result<std::vector<CpuTimer>> ReadCpuTimers(CallRunner& runner,
 }
 
 Status ArmCpuTimers(CallRunner& runner, std::span<const CpuTimer> timers) {
-  return SetCpuTimers(runner, timers);
+  CallBatch batch(runner);
+  for (const CpuTimer& timer : timers) {
+    if (timer.of == CpuTimer::Of::kPosix) {
+      itimerspec value{InTimespec(timer.interval), InTimespec(timer.left)};
+      SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(value));
+      batch.Add("timer_settime", SYS_timer_settime,
+                {static_cast<std::uint64_t>(timer.line.id), 0, Raw(at), 0});
+    } else {
+      itimerval value{InTimeval(timer.interval), InTimeval(timer.left)};
+      SSI_ASSIGN(RemoteAddr at, batch.PlaceObject(value));
+      batch.Add("setitimer", SYS_setitimer, {WhichOf(timer.of), Raw(at), 0});
+    }
+  }
+  return batch.Flush();
 }
 
 Status StopCpuTimers(CallRunner& runner, std::span<const CpuTimer> timers) {
@@ -282,7 +264,7 @@ Status StopCpuTimers(CallRunner& runner, std::span<const CpuTimer> timers) {
   for (CpuTimer& timer : stopped) {
     timer.left = timer.interval = nanoseconds(0);
   }
-  return SetCpuTimers(runner, stopped);
+  return ArmCpuTimers(runner, stopped);
 }
 
 }  // namespace ssi

@@ -48,8 +48,7 @@ std::optional<Nanos> SocketTimeout(HostPid process, std::uint64_t number,
       ::getsockopt(socket->get(), SOL_SOCKET, *option, &limit, &size) != 0) {
     return std::nullopt;
   }
-  Nanos time = std::chrono::seconds(limit.tv_sec) +
-               std::chrono::microseconds(limit.tv_usec);
+  Nanos time = InNanos(limit);
   return time > Nanos(0) ? std::optional(time) : std::nullopt;
 }
 

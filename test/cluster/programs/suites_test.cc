@@ -45,7 +45,7 @@ int Hop(const Cluster& cluster, Job& job) {
   for (int i = 0; job.front().Runs(); ++i) {
     const char* const nodes[] = {"n2", "n3", "n2", "n1"};
     std::string node = nodes[i % 4];
-    // Refused where it has ended, or has what cannot move (a CPU timer).
+    // Refused where it has ended, or has what cannot move.
     if (job.MoveTo(node) && node != "n1") {
       seen += cluster.Bodies(node).empty() ? 0 : 1;
     }
