@@ -47,6 +47,17 @@ class Registers {
   [[nodiscard]] RemoteAddr sp() const { return RemoteAddr{raw_.rsp}; }
   void set_ip(RemoteAddr address) { raw_.rip = Raw(address); }
 
+  // What may hold an address: the instruction pointer and the general ones.
+  template <typename Change>
+  void ForEachAddress(const Change& change) {
+    for (auto* value :
+         {&raw_.rip, &raw_.rax, &raw_.rbx, &raw_.rcx, &raw_.rdx, &raw_.rsi,
+          &raw_.rdi, &raw_.rbp, &raw_.r8, &raw_.r9, &raw_.r10, &raw_.r11,
+          &raw_.r12, &raw_.r13, &raw_.r14, &raw_.r15}) {
+      change(*value);
+    }
+  }
+
   // At a signal-path stop: the stop has ended a getrandom in the middle, where
   // only a signal may (getrandom(2)).
   [[nodiscard]] bool RandomCutShort() const;

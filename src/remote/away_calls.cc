@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -24,7 +25,10 @@ namespace {
 
 // uc_sigmask as rt_sigreturn finds it: the handler's return has popped the
 // frame's first word, so that rsp points to struct ucontext.
-constexpr std::uint64_t kReturnMask = 8 + 8 + 24 + 256;
+constexpr std::uint64_t kReturnMask = offsetof(ucontext_t, uc_sigmask);
+static_assert(kReturnMask == 8 + 8 + 24 + 256);
+constexpr std::uint64_t kReturnAddress =
+    offsetof(ucontext_t, uc_mcontext.gregs) + REG_RIP * sizeof(greg_t);
 
 bool IsCall(const PendingCall& pending, const Notification& call) {
   return pending.number == static_cast<std::uint64_t>(call.number) &&
@@ -161,14 +165,16 @@ void AwayCalls::SignalMask(const Notification& call) {
     ByKernel();  // which refuses it
     return;
   }
-  ChangeMask(*after);
+  ChangeMask(*after, [] {});
 }
 
 // A change that only blocks is made at once and told in order. One that
 // unblocks waits for home, which sends first what becomes deliverable: then it
 // is pending here when the kernel unblocks it, and its handler runs before the
-// call returns (POSIX, and design section 7).
-void AwayCalls::ChangeMask(std::uint64_t mask) {
+// call returns (POSIX, and design section 7). `before`: where the kernel makes
+// the call, and nothing can come in between any more.
+void AwayCalls::ChangeMask(std::uint64_t mask,
+                           const std::function<void()>& before) {
   std::uint64_t old = std::exchange(parts_.signal_state.mask, mask);
   if ((old & ~mask) == 0) {
     if (old != mask) {
@@ -177,11 +183,12 @@ void AwayCalls::ChangeMask(std::uint64_t mask) {
       told.mask = mask;
       hooks_.tell(told);
     }
+    before();
     ByKernel();
     return;
   }
   parts_.signals.AwaitMask(mask);
-  parts_.forwarder.ChangeMask(mask, [this, old](std::int64_t result) {
+  parts_.forwarder.ChangeMask(mask, [this, old, before](std::int64_t result) {
     parts_.signals.MaskArrived();
     // It is about to go home, or stops before the kernel here knows the mask.
     if (IsRestart(result) || parts_.thread.Torn()) {
@@ -190,6 +197,7 @@ void AwayCalls::ChangeMask(std::uint64_t mask) {
       parts_.thread.Answer(kRestartNoIntr);
       return;
     }
+    before();
     parts_.thread.AnswerByKernel();
   });
 }
@@ -211,7 +219,9 @@ void AwayCalls::SignalReturn() {
     ByKernel();  // a bad frame: the kernel sends SIGSEGV
     return;
   }
-  ChangeMask(*mask & ~kNeverBlocked);
+  ChangeMask(*mask & ~kNeverBlocked, [this, slot = here->sp + kReturnAddress] {
+    hooks_.before_return(slot);
+  });
 }
 
 void AwayCalls::SignalAction(const Notification& call) {

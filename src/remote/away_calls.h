@@ -47,6 +47,9 @@ class AwayCalls {
     std::function<void(int number, std::string_view reason)> come_home;
     std::function<void(const Notification&)> map_file;
     std::function<void(const Notification&)> remap;
+    // The kernel is about to return from a signal handler, to the address in
+    // `slot` of the frame.
+    std::function<void(RemoteAddr slot)> before_return;
     // Another thread of the process, here.
     std::function<std::optional<HostPid>(HomePid)> thread_of;
   };
@@ -109,7 +112,7 @@ class AwayCalls {
   void SignalMask(const Notification& call);
   void SignalAction(const Notification& call);
   void SignalReturn();
-  void ChangeMask(std::uint64_t mask);
+  void ChangeMask(std::uint64_t mask, const std::function<void()>& before);
   void Sleep(const Notification& call);
   void Restart(const Notification& call);
   std::optional<PendingCall> TakePending(const CallArgs& args);

@@ -223,6 +223,15 @@ void AwaySignals::EnterHandler(int signal, std::uint64_t under) {
   }
 }
 
+// What it stops for afterwards is still the signal.
+void AwaySignals::BeforeHandler() {
+  auto info = thread_.tracee().GetSignalInfo();
+  if (info) {
+    hooks_.before_handler();
+    (void)thread_.tracee().SetSignalInfo(*info);
+  }
+}
+
 void AwaySignals::OnDeliveryStop(int signal) {
   if (temporary_ && temporary_->step == Temporary::Step::kWaitFrame &&
       signal == SIGTRAP) {
@@ -232,6 +241,9 @@ void AwaySignals::OnDeliveryStop(int signal) {
   }
   Unload(signal);
   bool handled = signals_.process.HasHandler(signal);
+  if (handled) {
+    BeforeHandler();
+  }
   auto under = thread_.tracee().GetSignalMask();
   if (handled && under) {
     EnterHandler(signal, *under);

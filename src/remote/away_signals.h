@@ -39,6 +39,9 @@ class AwaySignals {
     // A signal was accepted while the thread waits here for something that is
     // not a home call.
     std::function<void()> interrupt_local;
+    // The thread is to enter a handler, and may be stopped where the program's
+    // memory must not say that it was.
+    std::function<void()> before_handler;
   };
 
   struct Parts {
@@ -98,6 +101,7 @@ class AwaySignals {
   void SendToThread(const QueuedSignal& signal);
   void SendNext();
   void Unload(int signal);
+  void BeforeHandler();
   void EnterHandler(int signal, std::uint64_t under);
   [[nodiscard]] std::uint64_t MaskWhenDelivered() const;
   void GoToDelivery();

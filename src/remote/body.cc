@@ -310,7 +310,9 @@ Status Body::Finish(Sandbox& sandbox, std::span<const sock_filter> filter) {
 Status Body::Start() {
   for (const auto& thread : incoming_.image.threads) {
     if (!thread.exited) {
-      SSI_TRY(RestoreThread(Tracee(*Find(thread.tid)), thread));
+      Tracee tracee(*Find(thread.tid));
+      SSI_TRY(RestoreThread(tracee, thread));
+      SSI_TRY(vdso_->Enter(tracee));
     }
   }
   incoming_ = {};

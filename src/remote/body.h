@@ -94,6 +94,9 @@ class Body {
   // A thread has ended; the first one stays a zombie.
   void Forget(HomePid tid);
 
+  // Home's vdso in it. Valid after Build.
+  [[nodiscard]] const CarriedVdso& vdso() const { return *vdso_; }
+
   // Executes one system call in a stopped thread, from our own page.
   Result<std::int64_t> Inject(const Tracee& tracee, std::uint64_t number,
                               const CallArgs& args,
@@ -124,10 +127,10 @@ class Body {
   Status EndLeader();
   Result<std::int64_t> MakeClone(const Tracee& tracee, const Registers& before,
                                  HostPid& made);
-  Status CaptureThreads(ProcessImage& image);
+  Status LeaveVdso(const Tracee& tracee, const std::vector<Vma>& vmas) const;
+  Status CaptureThreads(const std::vector<Vma>& vmas, ProcessImage& image);
   Status CaptureAreas(const std::vector<Vma>& vmas, CapturedProcess& captured);
-  Result<std::vector<MemoryRun>> NotOfProgram(const std::vector<Vma>& vmas,
-                                              bool& block_awaited) const;
+  [[nodiscard]] std::vector<MemoryRun> NotOfProgram() const;
   Status CaptureArea(const Vma& vma, const PageScanner& scanner,
                      ProcessImage& image, ScannedPages& pages) const;
   Status LearnFiles();

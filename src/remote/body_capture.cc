@@ -10,7 +10,17 @@
 
 namespace ssi {
 
-Status Body::CaptureThreads(ProcessImage& image) {
+Status Body::LeaveVdso(const Tracee& tracee,
+                       const std::vector<Vma>& vmas) const {
+  SSI_TRY(vdso_->Leave(tracee));
+  SSI_ASSIGN(bool awaited, vdso_->IsAwaited(tracee, vmas));
+  return awaited ? Fail(ErrorCode::kRetry,
+                        "a handler of a fault in a clock of this node is "
+                        "under way")
+                 : Status();
+}
+
+Status Body::CaptureThreads(const std::vector<Vma>& vmas, ProcessImage& image) {
   SSI_ASSIGN(RemoteAddr instruction, OwnSyscall());
   image.threads.clear();
   if (leader_exited_) {
@@ -20,7 +30,7 @@ Status Body::CaptureThreads(ProcessImage& image) {
   }
   auto capture = [&](HomePid tid, HostPid here) -> Status {
     Tracee tracee(here);
-    SSI_TRY(vdso_->Leave(tracee));
+    SSI_TRY(LeaveVdso(tracee, vmas));
     SSI_ASSIGN(ThreadImage thread, CaptureThread(tracee, tid));
     SSI_ASSIGN(auto injector, Injector::Begin(tracee, instruction));
     InjectingRunner runner(injector, here, own_space(), kPageSize);
@@ -45,7 +55,7 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
   ProcessImage& image = captured.image;
   image = std::move(followed);
   SSI_ASSIGN(auto vmas, ReadVmas(living()));
-  SSI_TRY(CaptureThreads(image));
+  SSI_TRY(CaptureThreads(vmas, image));
   {
     SSI_ASSIGN(RemoteAddr instruction, OwnSyscall());
     SSI_ASSIGN(auto injector, Injector::Begin(Tracee(living()), instruction));
@@ -59,8 +69,7 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
   return captured;
 }
 
-Result<std::vector<MemoryRun>> Body::NotOfProgram(const std::vector<Vma>& vmas,
-                                                  bool& block_awaited) const {
+std::vector<MemoryRun> Body::NotOfProgram() const {
   std::vector<MemoryRun> runs = {{Raw(own_page_), kOwnSize}};
   auto carried = vdso_->NotOfProgram();
   runs.insert(runs.end(), carried.begin(), carried.end());
@@ -68,17 +77,6 @@ Result<std::vector<MemoryRun>> Body::NotOfProgram(const std::vector<Vma>& vmas,
             [](const MemoryRun& a, const MemoryRun& b) {
               return a.address < b.address;
             });
-  auto look = [&](HostPid here) -> Status {
-    SSI_ASSIGN(bool awaited, vdso_->IsAwaited(Tracee(here), vmas));
-    block_awaited |= awaited;
-    return {};
-  };
-  if (!leader_exited_) {
-    SSI_TRY(look(pid()));
-  }
-  for (const auto& [tid, here] : threads_) {
-    SSI_TRY(look(here));
-  }
   return runs;
 }
 
@@ -113,8 +111,7 @@ Status Body::CaptureAreas(const std::vector<Vma>& vmas,
                           CapturedProcess& captured) {
   ProcessImage& image = captured.image;
   SSI_ASSIGN(auto scanner, PageScanner::Open(living()));
-  bool block_awaited = false;
-  SSI_ASSIGN(auto others, NotOfProgram(vmas, block_awaited));
+  auto others = NotOfProgram();
   ScannedPages pages;
   image.areas.clear();
   for (const auto& vma : vmas) {
@@ -125,9 +122,6 @@ Status Body::CaptureAreas(const std::vector<Vma>& vmas,
   }
   const auto& kernel = vdso_->areas();
   image.areas.insert(image.areas.end(), kernel.begin(), kernel.end());
-  if (block_awaited) {
-    vdso_->AddBlock(vmas, image.areas, pages.contents);
-  }
   std::sort(image.areas.begin(), image.areas.end(),
             [](const ImageArea& a, const ImageArea& b) {
               return a.vma.start < b.vma.start;

@@ -5,6 +5,7 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "process/agent_site.h"
@@ -72,6 +73,16 @@ Result<std::uint64_t> PlaceForBlock(const std::vector<Vma>& image,
   return *at;
 }
 
+// From the first of home's kernel pages to the end of the last.
+Result<std::uint64_t> SpanOf(const std::vector<ImageArea>& areas) {
+  constexpr std::uint64_t kMost = 1 << 20;
+  std::uint64_t size = areas.back().vma.end - areas.front().vma.start;
+  if (size > kMost) {
+    return Fail(ErrorCode::kProtocol, "image: time pages {} bytes apart", size);
+  }
+  return size;
+}
+
 }  // namespace
 
 Result<CarriedVdso> CarriedVdso::Place(CallRunner& runner, HostPid pid,
@@ -86,10 +97,18 @@ Result<CarriedVdso> CarriedVdso::Place(CallRunner& runner, HostPid pid,
     return Fail(ErrorCode::kProtocol, "image: no vdso");
   }
   CarriedVdso carried;
+  for (const auto& area : image.areas) {
+    if (OfKernel(area.vma)) {
+      carried.areas_.push_back(area);
+    }
+  }
   std::uint64_t from = kernel.front().start;
   carried.block_.size = kPageSize + (kernel.back().end - from);
+  SSI_ASSIGN(carried.spare_.size, SpanOf(carried.areas_));
   SSI_ASSIGN(carried.block_.address,
-             PlaceForBlock(there, kernel, own, carried.block_.size));
+             PlaceForBlock(there, kernel, own,
+                           carried.block_.size + carried.spare_.size));
+  carried.spare_.address = carried.block_.address + carried.block_.size;
   RemoteAddr stubs{carried.block_.address};
   SSI_ASSIGN(carried.detours_,
              MakeDetours(image.vdso, local,
@@ -97,22 +116,12 @@ Result<CarriedVdso> CarriedVdso::Place(CallRunner& runner, HostPid pid,
                           .stubs = stubs,
                           .local = stubs + kPageSize +
                                    (VdsoIn(kernel)->start - from)}));
-  for (const auto& thread : image.threads) {
-    if (!thread.exited && carried.detours_.Torn(thread.registers.ip())) {
-      return Fail(ErrorCode::kUnsupported,
-                  "thread {} stands where home's vdso is to be changed",
-                  Raw(thread.tid));
-    }
-  }
-  for (const auto& area : image.areas) {
-    if (OfKernel(area.vma)) {
-      carried.areas_.push_back(area);
-    }
-  }
   SSI_TRY(carried.MakeBlock(runner, kernel));
   SSI_ASSIGN(auto memory, MemoryFile::Open(pid));
   SSI_TRY(memory.Write(stubs, carried.detours_.stubs));
   SSI_TRY(memory.Write(RemoteAddr{vdso->start}, carried.detours_.code));
+  SSI_TRY(
+      memory.Write(RemoteAddr{vdso->start + carried.ToSpare()}, image.vdso));
   return carried;
 }
 
@@ -133,17 +142,24 @@ Status CarriedVdso::MakeBlock(CallRunner& runner,
   map(block_.address, kPageSize, PROT_READ | PROT_EXEC);
   for (const auto& area : areas_) {
     bool code = area.vma.kind == Vma::Kind::kVdso;
-    map(area.vma.start, area.vma.size(),
-        code ? PROT_READ | PROT_EXEC : PROT_READ);
+    for (std::uint64_t at : {area.vma.start, area.vma.start + ToSpare()}) {
+      map(at, area.vma.size(), code ? PROT_READ | PROT_EXEC : PROT_READ);
+    }
   }
   return batch.Flush();
 }
 
 Status CarriedVdso::Leave(const Tracee& tracee) const {
   SSI_ASSIGN(auto registers, tracee.GetRegisters());
-  if (!InBlock(Raw(registers.ip()))) {
-    return {};
+  if (InDetour(registers.ip())) {
+    return LeaveBlock(tracee, registers);
   }
+  return InSpare(Raw(registers.ip())) ? LeaveSpare(tracee, registers)
+                                      : Status();
+}
+
+Status CarriedVdso::LeaveBlock(const Tracee& tracee,
+                               Registers registers) const {
   if (registers.InCall()) {
     // The stop came behind a call, which is over or is to be made again.
     if (IsRestart(registers.result())) {
@@ -159,20 +175,65 @@ Status CarriedVdso::Leave(const Tracee& tracee) const {
   };
   // Those of the local vdso itself can be stepped over: the filter allows them.
   SSI_TRY(StepWhile(tracee, [&](RemoteAddr ip) {
-    return InBlock(Raw(ip)) && entry_of(ip) == detours_.entries.end();
+    return InDetour(ip) && entry_of(ip) == detours_.entries.end();
   }));
   SSI_ASSIGN(registers, tracee.GetRegisters());
   if (auto at = entry_of(registers.ip()); at != detours_.entries.end()) {
     registers.set_ip(at->function);
     return tracee.SetRegisters(registers);
   }
-  return !InBlock(Raw(registers.ip()))
+  return !InDetour(registers.ip())
              ? Status()
              : Fail(ErrorCode::kRetry, "it faults while it reads a clock");
 }
 
+// What points into the spare are the code's own addresses: in registers, and
+// those of its callers in the vdso on the stack. No value of the program's can
+// be one of them, for it was never told any.
+Status CarriedVdso::LeaveSpare(const Tracee& tracee,
+                               Registers registers) const {
+  registers.ForEachAddress([this](unsigned long long& value) {
+    value -= InSpare(value) ? ToSpare() : 0;
+  });
+  constexpr std::size_t kFramesOfVdso = 512;
+  std::array<std::uint64_t, kFramesOfVdso / sizeof(std::uint64_t)> words{};
+  std::uint64_t sp = Raw(registers.sp()) & ~std::uint64_t{7};
+  std::size_t size = std::min(sizeof words, PageDown(sp) + 2 * kPageSize - sp);
+  auto found = std::span(words).first(size / sizeof(std::uint64_t));
+  auto bytes = std::as_writable_bytes(found);
+  if (!ReadMemory(tracee.pid(), RemoteAddr{sp}, bytes)) {
+    found =
+        found.first((PageDown(sp) + kPageSize - sp) / sizeof(std::uint64_t));
+    SSI_TRY(ReadMemory(tracee.pid(), RemoteAddr{sp},
+                       std::as_writable_bytes(found)));
+  }
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (InSpare(found[i])) {
+      SSI_TRY(WriteObject(tracee.pid(),
+                          RemoteAddr{sp + i * sizeof(std::uint64_t)},
+                          found[i] - ToSpare()));
+    }
+  }
+  return tracee.SetRegisters(registers);
+}
+
+Status CarriedVdso::Enter(const Tracee& tracee) const {
+  SSI_ASSIGN(auto registers, tracee.GetRegisters());
+  if (!detours_.Torn(registers.ip())) {
+    return {};
+  }
+  registers.set_ip(registers.ip() + ToSpare());
+  return tracee.SetRegisters(registers);
+}
+
+Status CarriedVdso::BeforeReturn(HostPid pid, RemoteAddr slot) const {
+  SSI_ASSIGN(auto to, ReadObject<std::uint64_t>(pid, slot));
+  return detours_.Torn(RemoteAddr{to}) ? WriteObject(pid, slot, to + ToSpare())
+                                       : Status();
+}
+
 std::vector<MemoryRun> CarriedVdso::NotOfProgram() const {
-  std::vector<MemoryRun> runs = {block_};
+  std::vector<MemoryRun> runs = {block_, spare_};
   for (const auto& area : areas_) {
     runs.push_back({area.vma.start, area.vma.size()});
   }
@@ -203,24 +264,6 @@ Result<bool> CarriedVdso::IsAwaited(const Tracee& tracee,
     }
   }
   return false;
-}
-
-void CarriedVdso::AddBlock(const std::vector<Vma>& vmas,
-                           std::vector<ImageArea>& areas,
-                           std::vector<MemoryRun>& contents) const {
-  for (const auto& vma : vmas) {
-    if (!InBlock(vma.start)) {
-      continue;
-    }
-    // Its time pages become zeros, like those of home's vdso here.
-    ImageArea& area = areas.emplace_back();
-    area.vma.start = vma.start;
-    area.vma.end = vma.end;
-    area.vma.prot = vma.prot;
-    if (vma.kind != Vma::Kind::kVvar) {
-      contents.push_back({vma.start, vma.size()});
-    }
-  }
 }
 
 }  // namespace ssi

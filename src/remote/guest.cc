@@ -164,6 +164,10 @@ AwayCalls::Hooks Guest::CallHooks(HomePid tid, HostPid here) {
   hooks.remap = [this, here](const Notification& call) {
     mapper_->Begin(FindTask(here)->thread, call);
   };
+  hooks.before_return = [this, here](RemoteAddr slot) {
+    // A slot that cannot be read or written: the kernel sends SIGSEGV.
+    (void)body_->vdso().BeforeReturn(here, slot);
+  };
   hooks.thread_of = [this](HomePid other) {
     const auto* task = FindTask(other);
     return task == nullptr ? std::nullopt : std::optional(task->here());
@@ -183,6 +187,10 @@ AwaySignals::Hooks Guest::SignalHooks(HomePid tid, HostPid here) {
   };
   hooks.interrupt_local = [this, here] {
     FindTask(here)->calls.InterruptLocal();
+  };
+  hooks.before_handler = [this, here] {
+    // A fault in the clock itself: while its handler runs, nothing moves.
+    (void)body_->vdso().Leave(Tracee(here));
   };
   return hooks;
 }
@@ -307,6 +315,11 @@ void Guest::CheckFrozen() {
 void Guest::Resume() {
   freezing_ = false;
   settling_ = false;
+  for (auto& [here, task] : tasks_) {
+    if (task->thread.Stopped()) {
+      (void)body_->vdso().Enter(Tracee(here));
+    }
+  }
   Drop(GuestThread::kHoldHome);
   Drop(GuestThread::kHoldMove);
 }

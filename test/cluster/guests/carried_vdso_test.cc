@@ -1,5 +1,8 @@
 // Home's vdso goes along, whatever the kernel of the other node, and leads to
 // the local one.
+#include <unistd.h>
+
+#include <fstream>
 #include <set>
 #include <sstream>
 
@@ -66,6 +69,53 @@ TEST_CASE("home's vdso is plain memory away, and the local one is aside",
   CHECK(LineOf(pid, "[vdso]") == home);
   CHECK(CodeOf(pid) == code);  // nothing of it is left
   CHECK(job.front().Runs());
+}
+
+// Wherever the jumps of the carried vdso are, the handler returns to the code
+// that was there.
+TEST_CASE("a handler that came at the start of a clock returns to it elsewhere",
+          "[sample]") {
+  Cluster cluster(3);
+  Spawn spawn;
+  spawn.out = cluster.folder() + "/out";
+  const std::string& folder = cluster.folder();
+  Job job(cluster, {}, {std::string(SSI_GUEST_DIR) + "/torn_clocks", folder},
+          spawn);
+  REQUIRE(job.CommandPid() > 0);
+  auto said = [&folder](const char* what) {
+    std::string file = folder + "/" + what;
+    return Eventually([&file] { return ::unlink(file.c_str()) == 0; }, 10s);
+  };
+  auto move = [&job](const char* node) {
+    bool moved = job.MoveTo(node);
+    INFO(job.last_refusal());
+    REQUIRE(moved);
+  };
+  auto tell = [&folder](const char* what) {
+    std::ofstream file(folder + "/" + what);
+  };
+  constexpr int kClocks = 12;
+  for (int i = 0; i < kClocks; ++i) {
+    CAPTURE(i);
+    REQUIRE(said("ready"));
+    tell("begin");
+    REQUIRE(said("held"));
+    move("n2");
+    CHECK(cluster.Bodies("n2").size() == 1);
+    if (i % 2 == 1) {
+      move("n3");
+      CHECK(cluster.Bodies("n3").size() == 1);
+    }
+    tell("return");
+    if (i + 1 < kClocks) {
+      REQUIRE(Eventually(
+          [&] { return ::access((folder + "/ready").c_str(), F_OK) == 0; },
+          10s));
+      move("n1");
+    }
+  }
+  CHECK(Describe(job.front().Wait(20s)) == "exit 0");
+  CHECK(ReadAllOf(spawn.out) == "PASS\n");
 }
 
 }  // namespace

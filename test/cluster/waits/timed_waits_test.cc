@@ -18,6 +18,7 @@
 
 #include "base/unique_fd.h"
 #include "cluster/errors/errors_support.h"
+#include "process/threads.h"
 #include "support/cluster.h"
 
 namespace ssi::test {
@@ -90,14 +91,22 @@ class Waits {
       CHECK(wait.job->MoveTo(node) == moves);
     }
   }
-  void StopAndContinue() {
+  // Natively a stop that is over before all threads have seen it ends waits as
+  // well; the runtime takes it for nothing. A small letter may be that of a
+  // traced thread which has not seen it: where none is traced once it has,
+  // `states` is to be without.
+  void StopAndContinue(std::string_view states = "Tt") {
     for (int signal : {SIGSTOP, SIGCONT}) {
       for (auto& wait : all_) {
         INFO(wait.call << " " << wait.meanwhile);
         pid_t pid = wait.job->CommandPid();
         REQUIRE(::kill(pid, signal) == 0);
-        CHECK(Eventually([&] { return IsStopped(pid) == (signal == SIGSTOP); },
-                         10s));
+        bool stops = signal == SIGSTOP;
+        CHECK(Eventually(
+            [&] {
+              return stops ? AllThreadsAre(states, pid) : !IsStopped(pid);
+            },
+            10s));
       }
     }
   }
@@ -177,6 +186,13 @@ class Waits {
   static bool IsStopped(pid_t pid) {
     char state = StateOf(pid);
     return state == 'T' || state == 't';
+  }
+  static bool AllThreadsAre(std::string_view states, pid_t pid) {
+    auto threads = ThreadsOf(HostPid{pid});
+    REQUIRE(threads);
+    return std::all_of(threads->begin(), threads->end(), [&](HostPid thread) {
+      return states.find(StateOf(Raw(thread))) != std::string_view::npos;
+    });
   }
   void AwaitCalls(std::string_view calls) {
     for (auto& wait : all_) {
@@ -285,10 +301,10 @@ TEST_CASE("a wait that came home ends when its process was stopped",
   other.MoveTo("n1");
   waits.MoveTo("n2");
   CHECK(Eventually([&] { return cluster.Bodies("n2").empty(); }, 3s));
-  for (auto* stopped : {&other, &waits}) {
-    stopped->StopAndContinue();
-    stopped->EndInterrupted();
-  }
+  other.StopAndContinue("T");
+  other.EndInterrupted();
+  waits.StopAndContinue();  // traced still, until the call is over
+  waits.EndInterrupted();
 }
 
 TEST_CASE("a wait away knows nothing of a signal that is ignored", "[sample]") {
