@@ -82,6 +82,9 @@ class Body {
   // what the caller knows of its image by having followed its calls (actions,
   // states, files); areas, layout, registers and contents are read here.
   Result<CapturedProcess> Capture(ProcessImage followed);
+  // After Capture, successful or not: it goes on here. Its threads are stopped
+  // still.
+  void Stay();
 
   // In the seccomp stop of a call that makes a thread, with all signals to be
   // blocked by the caller's doing afterwards as they were: the call is made as
@@ -127,7 +130,7 @@ class Body {
   Status EndLeader();
   Result<std::int64_t> MakeClone(const Tracee& tracee, const Registers& before,
                                  HostPid& made);
-  Status LeaveVdso(const Tracee& tracee, const std::vector<Vma>& vmas) const;
+  Status LeaveVdso(const Tracee& tracee, const std::vector<Vma>& vmas);
   Status CaptureThreads(const std::vector<Vma>& vmas, ProcessImage& image);
   Status CaptureAreas(const std::vector<Vma>& vmas, CapturedProcess& captured);
   [[nodiscard]] std::vector<MemoryRun> NotOfProgram() const;
@@ -151,7 +154,8 @@ class Body {
   RemoteAddr own_page_;
   UniqueFd listener_;
   GuestThread::Wait wait_ = GuestThread::Wait::kKillable;
-  std::optional<CarriedVdso> vdso_;  // from Build on
+  std::optional<CarriedVdso> vdso_;   // from Build on
+  std::vector<HostPid> out_of_vdso_;  // threads that Capture has taken out
   bool leader_exited_ = false;
   std::map<HomePid, HostPid> threads_;  // but the first one
   std::optional<AgentSite> site_;       // until it leaves the agent

@@ -1,5 +1,6 @@
 // Taking the image of a body that stands still.
 #include <algorithm>
+#include <utility>
 
 #include "base/files.h"
 #include "process/call_runner.h"
@@ -10,9 +11,9 @@
 
 namespace ssi {
 
-Status Body::LeaveVdso(const Tracee& tracee,
-                       const std::vector<Vma>& vmas) const {
+Status Body::LeaveVdso(const Tracee& tracee, const std::vector<Vma>& vmas) {
   SSI_TRY(vdso_->Leave(tracee));
+  out_of_vdso_.push_back(tracee.pid());
   SSI_ASSIGN(bool awaited, vdso_->IsAwaited(tracee, vmas));
   return awaited ? Fail(ErrorCode::kRetry,
                         "a handler of a fault in a clock of this node is "
@@ -67,6 +68,12 @@ Result<CapturedProcess> Body::Capture(ProcessImage followed) {
   }
   SSI_TRY(CaptureAreas(vmas, captured));
   return captured;
+}
+
+void Body::Stay() {
+  for (HostPid here : std::exchange(out_of_vdso_, {})) {
+    (void)vdso_->Enter(Tracee(here));  // unless it is dead
+  }
 }
 
 std::vector<MemoryRun> Body::NotOfProgram() const {

@@ -42,7 +42,7 @@ class CarriedVdso {
   // it cannot now. A signal that it is stopped for is forgotten by that.
   Status Leave(const Tracee& tracee) const;
   // A stopped thread that is where a jump has replaced code goes on in the
-  // spare. After it has arrived, and where it goes on in spite of Leave.
+  // spare. After it has arrived, and, once, where it goes on after Leave.
   Status Enter(const Tracee& tracee) const;
   // The same for a return from a signal handler, which the kernel is about to
   // make with the address in `slot` of the frame.

@@ -315,11 +315,7 @@ void Guest::CheckFrozen() {
 void Guest::Resume() {
   freezing_ = false;
   settling_ = false;
-  for (auto& [here, task] : tasks_) {
-    if (task->thread.Stopped()) {
-      (void)body_->vdso().Enter(Tracee(here));
-    }
-  }
+  body_->Stay();
   Drop(GuestThread::kHoldHome);
   Drop(GuestThread::kHoldMove);
 }
