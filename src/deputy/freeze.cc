@@ -56,8 +56,7 @@ class Freezer {
     Frozen frozen;
     frozen.leader_exited = leader_exited_;
     for (const auto& one : threads_) {
-      frozen.threads.push_back(
-          {one.tracee.pid(), WaitOf(one), one.restart_place});
+      frozen.threads.push_back({one.tracee.pid(), one.wait, one.restart_place});
     }
     found_ = {};
     return frozen;
@@ -71,7 +70,8 @@ class Freezer {
     std::string restart_place;
     std::optional<std::uint64_t> used;
     bool frozen = false;
-    int delivered = 0;  // rounds of signals
+    std::optional<WaitLeft> wait;  // then, by the clock of that moment
+    int delivered = 0;             // rounds of signals
   };
 
   // First all are asked to stop, then each is awaited: one at a time would take
@@ -122,8 +122,11 @@ class Freezer {
   }
 
   [[nodiscard]] One LookAt(HostPid thread) const {
-    One one{
-        .tracee = Tracee(thread), .mark = {}, .restart_place = {}, .used = {}};
+    One one{.tracee = Tracee(thread),
+            .mark = {},
+            .restart_place = {},
+            .used = {},
+            .wait = {}};
     if (auto call = ReadThreadCall(thread)) {
       one.mark = MarkSleep(pid_, thread, *call);
       one.restart_place = PlaceInRestart(thread, *call);
@@ -190,7 +193,11 @@ class Freezer {
         auto queues = ReadSignalQueues(one.tracee.pid());
         one.frozen = !queues || !queues->AnyDeliverable() ||
                      one.delivered++ >= kMostDelivered;
-        return one.frozen ? Status() : one.tracee.Continue();
+        if (!one.frozen) {
+          return one.tracee.Continue();
+        }
+        one.wait = WaitOf(one);
+        return {};
       }
       case Stop::Kind::kGroupStop:
         one.frozen = true;  // as good as, for LetGo
@@ -246,7 +253,7 @@ class Freezer {
     if (!stopped_) {
       (void)MendCutShort(one.tracee);
       auto registers = one.tracee.GetRegisters();
-      if (registers && left.Hold(one.tracee, WaitOf(one), *registers)) {
+      if (registers && left.Hold(one.tracee, one.wait, *registers)) {
         return false;
       }
     }

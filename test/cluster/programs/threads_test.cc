@@ -1,14 +1,20 @@
 // Programs with many threads that nobody here wrote, and three small ones in
 // languages whose runtimes make them: the same bytes at home, away and hopping.
+#include <chrono>
 #include <cstdlib>
+#include <string>
+#include <thread>
 
 #include <catch2/catch.hpp>
 
 #include "cluster/programs/words.h"
+#include "support/cluster.h"
 #include "support/modes.h"
 
 namespace ssi::test {
 namespace {
+
+using namespace std::chrono_literals;
 
 bool Has(const std::string& program) {
   return std::system(("command -v " + program + " >/dev/null").c_str()) == 0;
@@ -276,6 +282,42 @@ END
 javac Fifty.java)",
         .command = {"java", "-XX:-UsePerfData", "Fifty", Count(scale, 60000)}};
   });
+}
+
+// Its processes count in memory that they share, which cannot move yet: it
+// stays at home, says why, and finds nothing wrong.
+TEST_CASE("stress-ng verifies at home what it shares") {
+  if (!Has("stress-ng")) {
+    WARN("stress-ng is not installed: not tested");
+    return;
+  }
+  Cluster cluster(2);
+  for (const char* what :
+       {"cpu", "vm", "malloc", "memcpy", "matrix", "pthread", "futex", "mutex",
+        "clock", "nanosleep", "sigrt", "sigsuspend", "switch"}) {
+    INFO(what);
+    Spawn spawn;
+    spawn.out = cluster.folder() + "/" + what + ".out";
+    spawn.err = cluster.folder() + "/" + what + ".err";
+    Job job(cluster, {},
+            {"stress-ng", "--verify", std::string("--") + what, "1",
+             "--timeout", "3s", "--temp-path", cluster.folder()},
+            spawn);
+    REQUIRE(job.CommandPid() > 0);
+    bool said = false;
+    while (job.front().Runs()) {
+      CHECK_FALSE(job.MoveTo("n2"));
+      said |= job.last_refusal().find("shared writable mapping") !=
+              std::string::npos;
+      std::this_thread::sleep_for(200ms);
+    }
+    std::string text = ReadAllOf(spawn.out) + ReadAllOf(spawn.err);
+    INFO(text);
+    CHECK(said);
+    CHECK(Describe(job.front().Wait(10s)) == "exit 0");
+    CHECK(text.find("fail") == std::string::npos);
+    CHECK(text.find("successful run completed") != std::string::npos);
+  }
 }
 
 }  // namespace
